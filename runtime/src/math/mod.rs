@@ -1,0 +1,68 @@
+//! Scalar functions: one definition each, for `f64` and for `f32`.
+//!
+//! The `f32` forms evaluate in `f64` and round once, except [`fma_f32`], which is exact in
+//! `f32` itself. None of them calls the platform's math library, and none uses a fused
+//! multiply-add whose bits would differ without the instruction.
+
+mod basic;
+mod exp;
+mod exp_table;
+mod fused;
+mod log;
+mod log_table;
+mod narrow;
+mod trig;
+
+pub use basic::{maximum, minimum, rsqrt, sigmoid, sign, softplus};
+pub use exp::{exp, exp2, expm1, tanh};
+pub use fused::{fma, fma_f32, has_fma};
+pub use log::{log, log1p};
+pub use narrow::*;
+pub use trig::{cos, sin};
+
+macro_rules! from_libm {
+    ($($(#[$doc:meta])* $name:ident($($x:ident),+) = $libm:ident;)*) => {
+        $($(#[$doc])*
+        #[inline]
+        pub fn $name($($x: f64),+) -> f64 {
+            libm::$libm($($x),+)
+        })*
+    };
+}
+
+from_libm! {
+    /// Binary logarithm.
+    log2(x) = log2;
+    /// Tangent.
+    tan(x) = tan;
+    /// Arc sine.
+    asin(x) = asin;
+    /// Arc cosine.
+    acos(x) = acos;
+    /// Arc tangent.
+    atan(x) = atan;
+    /// Angle of the point `(x, y)`.
+    atan2(y, x) = atan2;
+    /// Hyperbolic sine.
+    sinh(x) = sinh;
+    /// Hyperbolic cosine.
+    cosh(x) = cosh;
+    /// Inverse hyperbolic sine.
+    asinh(x) = asinh;
+    /// Inverse hyperbolic cosine.
+    acosh(x) = acosh;
+    /// Inverse hyperbolic tangent.
+    atanh(x) = atanh;
+    /// `x` to the power `y`.
+    pow(x, y) = pow;
+    /// Cube root.
+    cbrt(x) = cbrt;
+    /// Error function.
+    erf(x) = erf;
+    /// Complementary error function.
+    erfc(x) = erfc;
+    /// Length of the vector `(x, y)`, without overflow on the way.
+    hypot(x, y) = hypot;
+    /// Logarithm of the absolute value of the gamma function.
+    lgamma(x) = lgamma;
+}

@@ -1,0 +1,197 @@
+//! The two sweeps, written once against the emitter: nodes from high id to low
+//! with VJP rules, nodes from low id to high with JVP rules.
+
+use crate::graph::{Graph, GraphError, NodeId, ValueId};
+use crate::ops::{Emitter, Flow, OpError, Rule, Site};
+use smallvec::SmallVec;
+
+/// How an input hangs together with the seeded values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// A gradient flows.
+    Connected,
+    /// There is a path, but a rule on it says zero by definition (`detach`, an
+    /// integer, a comparison).
+    ZeroByRule,
+    /// No seeded value depends on it.
+    Disconnected,
+}
+
+/// Gradients of all values, `None` where no seed reaches (or nobody asked).
+pub struct Reverse {
+    /// By value id of the graph: handles in the emitter.
+    pub cotangents: Vec<Option<ValueId>>,
+    /// By value id: whether some reached node uses the value.
+    touched: Vec<bool>,
+}
+
+impl Reverse {
+    /// How a value hangs together with the seeds.
+    pub fn connection(&self, value: ValueId) -> Connection {
+        match (self.cotangents[value.index()].is_some(), self.touched[value.index()]) {
+            (true, _) => Connection::Connected,
+            (false, true) => Connection::ZeroByRule,
+            (false, false) => Connection::Disconnected,
+        }
+    }
+}
+
+/// Which values lie on a path from `wrt`: only those need contributions.
+pub fn active(graph: &Graph, wrt: &[ValueId]) -> Vec<bool> {
+    let mut active = vec![false; graph.len()];
+    for v in wrt {
+        active[v.index()] = true;
+    }
+    for node in graph.nodes() {
+        if node.operands().iter().any(|v| active[v.index()]) {
+            for result in node.results() {
+                active[result.index()] = true;
+            }
+        }
+    }
+    active
+}
+
+/// The reverse sweep.
+///
+/// `handles` gives the emitter's handle of each primal value; `seeds` the
+/// initial cotangents. Contributions of one node to one value are combined with
+/// each other first, in operand order, then `existing + contribution`. A node
+/// none of whose results is reached is skipped.
+pub fn reverse(
+    graph: &Graph,
+    e: &mut dyn Emitter,
+    handles: &[ValueId],
+    seeds: Vec<Option<ValueId>>,
+    active: Option<&[bool]>,
+) -> Result<Reverse, GraphError> {
+    let mut cotangents = seeds;
+    let mut touched = vec![false; graph.len()];
+    let is_active = |v: ValueId| graph.ty(v).dtype.is_float() && active.is_none_or(|a| a[v.index()]);
+    for (id, node) in graph.nodes_with_ids().rev() {
+        let d: SmallVec<[Option<ValueId>; 2]> = node.results().map(|r| cotangents[r.index()]).collect();
+        let reached = node.results().any(|r| cotangents[r.index()].is_some() || touched[r.index()]);
+        if !reached {
+            continue;
+        }
+        for v in node.operands() {
+            touched[v.index()] = true;
+        }
+        let rule = match node.op.row().vjp {
+            Rule::Zero => continue,
+            _ if d.iter().all(Option::is_none) => continue,
+            _ if !node.operands().iter().any(|&v| is_active(v)) => continue,
+            Rule::By(rule) => rule,
+            Rule::Missing => {
+                let missing = OpError::MissingRule { op: node.op.name(), rule: "VJP" };
+                return Err(located(missing.into(), graph, id));
+            }
+        };
+        let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
+        let results: SmallVec<[ValueId; 2]> = node.results().map(|v| handles[v.index()]).collect();
+        let wanted: SmallVec<[bool; 4]> = node.operands().iter().map(|&v| is_active(v)).collect();
+        let site = Site { op: &node.op, operands: &operands, results: &results, wanted: &wanted };
+        let mark = e.mark();
+        let mut sweep_node = || -> Result<(), OpError> {
+            let flows = rule(e, &site, &d)?;
+            if flows.len() != operands.len() {
+                let why = format!("gave {} contributions for {} operands", flows.len(), operands.len());
+                return Err(OpError::BadRule { op: node.op.name(), rule: "VJP", why });
+            }
+            let (targets, mut values) = combine(e, node.operands(), &wanted, &flows)?;
+            e.release(mark, &mut values);
+            for (target, value) in targets.into_iter().zip(values) {
+                let slot = &mut cotangents[target.index()];
+                *slot = Some(match *slot {
+                    None => value,
+                    Some(existing) => e.add(existing, value)?,
+                });
+            }
+            Ok(())
+        };
+        sweep_node().map_err(|error| located(error.into(), graph, id))?;
+    }
+    Ok(Reverse { cotangents, touched })
+}
+
+type Combined = (SmallVec<[ValueId; 4]>, SmallVec<[ValueId; 4]>);
+
+/// One contribution per distinct operand, those to the same value added first.
+fn combine(
+    e: &mut dyn Emitter,
+    operands: &[ValueId],
+    wanted: &[bool],
+    flows: &[Flow],
+) -> Result<Combined, OpError> {
+    let mut targets: SmallVec<[ValueId; 4]> = SmallVec::new();
+    let mut values: SmallVec<[ValueId; 4]> = SmallVec::new();
+    // Joining many tensors must stay linear, so only small nodes search backwards.
+    let mut seen = (operands.len() > 16).then(std::collections::HashMap::new);
+    for (i, flow) in flows.iter().enumerate() {
+        let Flow::To(value) = *flow else { continue };
+        if !wanted[i] {
+            continue;
+        }
+        let at = match &mut seen {
+            Some(map) => map.insert(operands[i], targets.len()),
+            None => targets.iter().position(|&t| t == operands[i]),
+        };
+        match at {
+            Some(at) => {
+                values[at] = e.add(values[at], value)?;
+                if let Some(map) = &mut seen {
+                    map.insert(operands[i], at);
+                }
+            }
+            None => {
+                targets.push(operands[i]);
+                values.push(value);
+            }
+        }
+    }
+    Ok((targets, values))
+}
+
+/// The forward sweep: tangents of all values, `None` where known to be zero.
+pub fn forward(
+    graph: &Graph,
+    e: &mut dyn Emitter,
+    handles: &[ValueId],
+    seeds: Vec<Option<ValueId>>,
+) -> Result<Vec<Option<ValueId>>, GraphError> {
+    let mut tangents = seeds;
+    for (id, node) in graph.nodes_with_ids() {
+        let t: SmallVec<[Option<ValueId>; 4]> = node.operands().iter().map(|v| tangents[v.index()]).collect();
+        if t.iter().all(Option::is_none) {
+            continue;
+        }
+        let rule = match node.op.row().jvp {
+            Rule::Zero => continue,
+            Rule::By(rule) => rule,
+            Rule::Missing => {
+                let missing = OpError::MissingRule { op: node.op.name(), rule: "JVP" };
+                return Err(located(missing.into(), graph, id));
+            }
+        };
+        let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
+        let results: SmallVec<[ValueId; 2]> = node.results().map(|v| handles[v.index()]).collect();
+        let site = Site { op: &node.op, operands: &operands, results: &results, wanted: &[] };
+        let mark = e.mark();
+        let out = rule(e, &site, &t).map_err(|error| located(error.into(), graph, id))?;
+        let mut kept: SmallVec<[ValueId; 2]> = out.iter().flatten().copied().collect();
+        e.release(mark, &mut kept);
+        let mut kept = kept.into_iter();
+        for (result, tangent) in node.results().zip(out) {
+            tangents[result.index()] = tangent.and_then(|_| kept.next());
+        }
+    }
+    Ok(tangents)
+}
+
+/// An error at a node: its id, operands and source line.
+pub(crate) fn located(error: GraphError, graph: &Graph, id: NodeId) -> GraphError {
+    let node = graph.node(id);
+    let operands =
+        node.operands().iter().map(|&v| format!("{}: {}", graph.describe(v), graph.ty(v))).collect();
+    error.on(id).with_operands(operands).at(node.source())
+}

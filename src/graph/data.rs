@@ -1,0 +1,286 @@
+//! The graph: inputs first, then nodes, each using only smaller value ids.
+
+use crate::graph::error::{GraphError, GraphErrorKind};
+use crate::graph::types::{NodeId, Shape, ValueId, ValueType};
+use crate::ops::{Emitter, Literal, Op, OpError, Operand, Prim, Results, Value};
+use smallvec::SmallVec;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// Where a node was authored, if it was authored by a program.
+pub type Source = Option<&'static Location<'static>>;
+
+/// One input of a graph.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Name, unique among the inputs unless empty.
+    pub name: Arc<str>,
+}
+
+/// One operation of a graph.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The operation and its attributes.
+    pub op: Op,
+    operands: SmallVec<[ValueId; 3]>,
+    first: ValueId,
+    results: u32,
+    source: Source,
+}
+
+impl Node {
+    /// Operands, all with smaller ids than the results.
+    pub fn operands(&self) -> &[ValueId] {
+        &self.operands
+    }
+
+    /// Results: consecutive value ids.
+    pub fn results(&self) -> impl DoubleEndedIterator<Item = ValueId> + ExactSizeIterator + use<> {
+        let first = self.first.index() as u32;
+        (first..first + self.results).map(ValueId::new)
+    }
+
+    /// The first result.
+    pub fn result(&self) -> ValueId {
+        self.first
+    }
+
+    /// Line of the program that authored this node.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The input at this position.
+    Input(u32),
+    /// A result of this node.
+    Node(NodeId),
+}
+
+#[derive(Clone, Debug)]
+struct ValueInfo {
+    ty: ValueType,
+    origin: Origin,
+}
+
+/// A static-shape tensor graph in SSA form. Made by [`crate::Builder`], by the
+/// text parser, or by differentiation; always well-formed.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    values: Vec<ValueInfo>,
+    inputs: Vec<Input>,
+    nodes: Vec<Node>,
+    outputs: Vec<ValueId>,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub(crate) fn new() -> Graph {
+        Graph::default()
+    }
+
+    /// Inputs, in order; input `i` is value `%i`.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// Value ids of the inputs.
+    pub fn input_values(&self) -> impl ExactSizeIterator<Item = ValueId> + use<> {
+        (0..self.inputs.len() as u32).map(ValueId::new)
+    }
+
+    /// Nodes, in order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Nodes with their ids.
+    pub fn nodes_with_ids(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> + ExactSizeIterator {
+        self.nodes.iter().enumerate().map(|(i, node)| (NodeId::new(i as u32), node))
+    }
+
+    /// One node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// Outputs, in order; any value may be one, also several times.
+    pub fn outputs(&self) -> &[ValueId] {
+        &self.outputs
+    }
+
+    /// Number of values: inputs and results of all nodes.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there is no value at all.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// All value ids, ascending.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = ValueId> + ExactSizeIterator + use<> {
+        (0..self.values.len() as u32).map(ValueId::new)
+    }
+
+    /// Type of a value of this graph.
+    pub fn ty(&self, value: ValueId) -> &ValueType {
+        &self.values[value.index()].ty
+    }
+
+    /// Shape of a value of this graph.
+    pub fn shape(&self, value: ValueId) -> &Shape {
+        &self.ty(value).shape
+    }
+
+    /// Where a value comes from.
+    pub fn origin(&self, value: ValueId) -> Origin {
+        self.values[value.index()].origin
+    }
+
+    /// Whether the id is one of this graph's.
+    pub fn contains(&self, value: ValueId) -> bool {
+        value.index() < self.values.len()
+    }
+
+    /// The elements of a value that is a constant.
+    pub fn literal(&self, value: ValueId) -> Option<&Arc<Literal>> {
+        match self.origin(value) {
+            Origin::Node(id) if matches!(self.node(id).op.row().value, Value::Prim(Prim::Const)) => {
+                self.node(id).op.attrs.data(0)
+            }
+            _ => None,
+        }
+    }
+
+    /// Name of an input, or the id.
+    pub fn describe(&self, value: ValueId) -> String {
+        match self.origin(value) {
+            Origin::Input(i) if !self.inputs[i as usize].name.is_empty() => {
+                format!("{value} \"{}\"", self.inputs[i as usize].name)
+            }
+            _ => value.to_string(),
+        }
+    }
+
+    pub(crate) fn push_input(&mut self, name: &str, ty: ValueType) -> Result<ValueId, OpError> {
+        debug_assert!(self.nodes.is_empty(), "inputs come first");
+        if ty.checked_bytes().is_none() {
+            return Err(OpError::TooLarge { op: "input", ty });
+        }
+        let id = self.next_id("input")?;
+        let origin = Origin::Input(self.inputs.len() as u32);
+        self.inputs.push(Input { name: name.into() });
+        self.values.push(ValueInfo { ty, origin });
+        Ok(id)
+    }
+
+    fn next_id(&self, op: &'static str) -> Result<ValueId, OpError> {
+        ValueId::from_usize(self.values.len()).ok_or(OpError::TooManyValues { op })
+    }
+
+    /// Appends a node after checking it.
+    pub(crate) fn push(&mut self, op: Op, operands: &[ValueId], source: Source) -> Result<Results, OpError> {
+        let views: SmallVec<[Operand<'_>; 4]> = operands
+            .iter()
+            .map(|&v| Operand { ty: self.ty(v), literal: self.literal(v).map(|l| l.as_ref()) })
+            .collect();
+        let types = op.infer(&views)?;
+        drop(views);
+        let first = self.next_id(op.name())?;
+        if ValueId::from_usize(self.values.len() + types.len()).is_none() {
+            return Err(OpError::TooManyValues { op: op.name() });
+        }
+        let node = NodeId::new(self.nodes.len() as u32);
+        let results = types.len() as u32;
+        for ty in types {
+            self.values.push(ValueInfo { ty, origin: Origin::Node(node) });
+        }
+        let node = Node { op, operands: SmallVec::from_slice(operands), first, results, source };
+        let ids = node.results().collect();
+        self.nodes.push(node);
+        Ok(ids)
+    }
+
+    pub(crate) fn set_outputs(&mut self, outputs: Vec<ValueId>) {
+        self.outputs = outputs;
+    }
+
+    /// The same graph with other outputs; ids out of range are an error.
+    pub fn with_outputs(&self, outputs: &[ValueId]) -> Result<Graph, GraphError> {
+        for &v in outputs {
+            if !self.contains(v) {
+                return Err(GraphErrorKind::NoSuchValue { id: v, len: self.len() }.into());
+            }
+        }
+        let mut graph = self.clone();
+        graph.outputs = outputs.to_vec();
+        Ok(graph)
+    }
+
+    /// The last value, the seed's `out_id` convention: inputs + nodes - 1,
+    /// saturating at 0.
+    pub fn out_id(&self) -> ValueId {
+        ValueId::new(self.len().saturating_sub(1) as u32)
+    }
+
+    /// The last value, or an error where the graph has no node.
+    pub fn checked_out_id(&self) -> Result<ValueId, GraphError> {
+        if self.nodes.is_empty() {
+            return Err(GraphErrorKind::NoOutputNode.into());
+        }
+        Ok(self.out_id())
+    }
+
+    /// The first float input or value that is a scalar output, for gradients.
+    pub(crate) fn scalar_output(&self) -> Result<ValueId, GraphError> {
+        match self.outputs.as_slice() {
+            [out] if self.ty(*out).numel() == 1 && self.ty(*out).dtype.is_float() => Ok(*out),
+            [out] => Err(GraphErrorKind::NotScalar { id: *out, ty: self.ty(*out).clone() }.into()),
+            many => Err(GraphErrorKind::OneOutput { got: many.len() }.into()),
+        }
+    }
+}
+
+/// Appends nodes to a graph: the emitter that gives reverse graphs.
+pub struct Recorder {
+    graph: Graph,
+    source: Source,
+}
+
+impl Recorder {
+    /// Continues a graph.
+    pub fn new(graph: Graph) -> Recorder {
+        Recorder { graph, source: None }
+    }
+
+    /// Nodes from now on are attributed to this source line.
+    pub fn set_source(&mut self, source: Source) {
+        self.source = source;
+    }
+
+    /// The graph so far.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The graph with these outputs.
+    pub fn finish(mut self, outputs: Vec<ValueId>) -> Graph {
+        self.graph.outputs = outputs;
+        self.graph
+    }
+}
+
+impl Emitter for Recorder {
+    fn emit(&mut self, op: Op, operands: &[ValueId]) -> Result<Results, OpError> {
+        self.graph.push(op, operands, self.source)
+    }
+
+    fn ty(&self, value: ValueId) -> &ValueType {
+        self.graph.ty(value)
+    }
+}

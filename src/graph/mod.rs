@@ -1,0 +1,15 @@
+//! The tensor graph: what is authored, checked, differentiated and compiled.
+
+mod builder;
+mod data;
+mod dot;
+mod error;
+mod text;
+mod types;
+mod var;
+
+pub use builder::{Builder, IntoElements, Var};
+pub use data::{Graph, Input, Node, Origin, Recorder, Source};
+pub use error::{GraphError, GraphErrorKind};
+pub use types::{DType, MAX_TENSOR_BYTES, NodeId, Shape, ValueId, ValueType, dtype};
+pub use var::KeepDims;

@@ -1,0 +1,105 @@
+//! Printing graphs.
+
+use super::HEADER;
+use super::float::{write_f32, write_f64};
+use crate::graph::data::{Graph, Node};
+use crate::graph::types::ValueType;
+use crate::ops::{Attr, Elements, Literal};
+use std::fmt::{self, Formatter, Write};
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", HEADER.join(" "))?;
+        for (value, input) in self.input_values().zip(self.inputs()) {
+            writeln!(f, "input {value} {}: {}", Quoted(&input.name), self.ty(value))?;
+        }
+        for node in self.nodes() {
+            statement(f, self, node)?;
+        }
+        f.write_str("output")?;
+        for value in self.outputs() {
+            write!(f, " {value}")?;
+        }
+        f.write_char('\n')
+    }
+}
+
+fn statement(f: &mut Formatter<'_>, graph: &Graph, node: &Node) -> fmt::Result {
+    for value in node.results() {
+        write!(f, "{value} ")?;
+    }
+    write!(f, "= {}", node.op.name())?;
+    for operand in node.operands() {
+        write!(f, " {operand}")?;
+    }
+    let first = graph.ty(node.result());
+    for (i, (attr, spec)) in node.op.attrs.all().iter().zip(node.op.row().attrs).enumerate() {
+        write!(f, "{}{}=", if i == 0 { " {" } else { ", " }, spec.name)?;
+        attribute(f, attr, first)?;
+    }
+    f.write_str(if node.op.attrs.all().is_empty() { ":" } else { "}:" })?;
+    for value in node.results() {
+        write!(f, " {}", graph.ty(value))?;
+    }
+    f.write_char('\n')
+}
+
+fn attribute(f: &mut Formatter<'_>, attr: &Attr, first: &ValueType) -> fmt::Result {
+    match attr {
+        Attr::Int(v) => write!(f, "{v}"),
+        Attr::Float(v) => write_f64(f, *v),
+        Attr::Bool(v) => write!(f, "{v}"),
+        Attr::Ints(v) => list(f, v, ",", |f, v| write!(f, "{v}")),
+        Attr::DType(v) => write!(f, "{v}"),
+        Attr::Data(v) => data(f, v, first),
+    }
+}
+
+fn data(f: &mut Formatter<'_>, literal: &Literal, first: &ValueType) -> fmt::Result {
+    if literal.ty() != first {
+        write!(f, "{} ", literal.ty())?;
+    }
+    match literal.elements() {
+        Elements::F64(v) => list(f, v, ", ", |f, v| write_f64(f, *v)),
+        Elements::F32(v) => list(f, v, ", ", |f, v| write_f32(f, *v)),
+        Elements::I64(v) => list(f, v, ", ", |f, v| write!(f, "{v}")),
+        Elements::Bool(v) => list(f, v, ", ", |f, v| write!(f, "{v}")),
+    }
+}
+
+fn list<T>(
+    f: &mut Formatter<'_>,
+    items: &[T],
+    separator: &str,
+    item: impl Fn(&mut Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    f.write_char('[')?;
+    for (i, v) in items.iter().enumerate() {
+        if i > 0 {
+            f.write_str(separator)?;
+        }
+        item(f, v)?;
+    }
+    f.write_char(']')
+}
+
+/// A name in quotes, on one line.
+pub(super) struct Quoted<'a>(pub(super) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                c if c.is_control() => write!(f, "\\u{{{:x}}}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}

@@ -1,0 +1,511 @@
+//! Methods and operators of variables. Axes count from the end where negative.
+
+use crate::graph::builder::{Builder, Var};
+use crate::graph::error::GraphError;
+use crate::graph::types::{DType, Shape, ValueType};
+use crate::ops::{Literal, LossReduction, Op, OpError, make};
+use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::panic::Location;
+
+type At = &'static Location<'static>;
+
+impl<'b> Var<'b> {
+    /// Type of this value; `None` after an authoring error.
+    pub fn ty(self) -> Option<ValueType> {
+        self.id.map(|id| self.builder.ty(id))
+    }
+
+    /// Extents of this value; empty after an authoring error.
+    pub fn shape(self) -> Shape {
+        self.ty().map(|ty| ty.shape).unwrap_or_default()
+    }
+
+    /// The builder this value belongs to.
+    pub fn builder(self) -> &'b Builder {
+        self.builder
+    }
+
+    /// The id in the graph that `finish` gives; `None` after an authoring error.
+    pub fn id(self) -> Option<crate::graph::ValueId> {
+        self.id
+    }
+
+    fn op1(self, op: Op, at: At) -> Var<'b> {
+        self.builder.apply_at(op, &[self], at)
+    }
+
+    fn op2(self, op: Op, other: Var<'b>, at: At) -> Var<'b> {
+        self.builder.apply_at(op, &[self, other], at)
+    }
+
+    fn fail(self, error: OpError, at: At) -> Var<'b> {
+        let operands = self.id.iter().map(|&id| self.builder.describe(id)).collect();
+        self.builder.var(Err(GraphError::from(error).with_operands(operands)), at)
+    }
+
+    /// A number as a scalar of this variable's element type.
+    fn lift(self, value: f64, at: At) -> Var<'b> {
+        let dtype = self.ty().map_or(DType::F64, |ty| ty.dtype);
+        self.builder.apply_at(make::constant(Literal::filled(dtype, Shape::scalar(), value)), &[], at)
+    }
+
+    /// Axes counted from the front, ascending.
+    fn axes(self, op: &'static str, axes: &[isize]) -> Result<Vec<usize>, OpError> {
+        let shape = self.shape();
+        let mut out = Vec::with_capacity(axes.len());
+        for &axis in axes {
+            let from_front = if axis < 0 { axis + shape.rank() as isize } else { axis };
+            match usize::try_from(from_front) {
+                Ok(a) if a < shape.rank() => out.push(a),
+                _ => return Err(OpError::Axis { op, axis: axis as i64, shape }),
+            }
+        }
+        out.sort_unstable();
+        Ok(out)
+    }
+
+    fn over(self, name: &'static str, axes: &[isize], at: At, op: impl FnOnce(&[usize]) -> Op) -> Var<'b> {
+        if self.id.is_none() {
+            return self;
+        }
+        match self.axes(name, axes) {
+            Ok(axes) => self.op1(op(&axes), at),
+            Err(error) => self.fail(error, at),
+        }
+    }
+
+    fn along(self, name: &'static str, axis: isize, at: At, op: impl FnOnce(usize) -> Op) -> Var<'b> {
+        self.over(name, &[axis], at, |axes| op(axes[0]))
+    }
+
+    fn all_axes(self) -> Vec<isize> {
+        (0..self.shape().rank() as isize).collect()
+    }
+}
+
+macro_rules! unary {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        impl<'b> Var<'b> {
+            $(
+                $(#[$doc])*
+                #[track_caller]
+                pub fn $name(self) -> Var<'b> {
+                    self.op1(make::$name(), Location::caller())
+                }
+            )*
+        }
+    };
+}
+
+unary! {
+    /// |x|; derivative 0 at 0.
+    abs;
+    /// 1, 0 or -1; derivative 0.
+    sign;
+    /// Square root; NaN below 0.
+    sqrt;
+    /// x * x.
+    square;
+    /// 1 / x.
+    recip;
+    /// e^x.
+    exp;
+    /// Natural logarithm; NaN below 0, -inf at 0.
+    log;
+    /// Sine.
+    sin;
+    /// Cosine.
+    cos;
+    /// Arc tangent.
+    atan;
+    /// Hyperbolic tangent.
+    tanh;
+    /// 1 / (1 + e^-x).
+    sigmoid;
+    /// log(1 + e^x), without overflow.
+    softplus;
+    /// max(x, 0); derivative 0 at 0.
+    relu;
+    /// The identity, without a derivative.
+    detach;
+    /// Logical not of a mask.
+    not;
+}
+
+macro_rules! binary {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        impl<'b> Var<'b> {
+            $(
+                $(#[$doc])*
+                #[track_caller]
+                pub fn $name(self, other: Var<'b>) -> Var<'b> {
+                    self.op2(make::$name(), other, Location::caller())
+                }
+            )*
+        }
+    };
+}
+
+binary! {
+    /// IEEE 754-2019 maximum: NaN propagates, -0 < +0.
+    maximum;
+    /// IEEE 754-2019 minimum: NaN propagates, -0 < +0.
+    minimum;
+    /// x^y for real y.
+    pow;
+    /// Mask of a == b.
+    eq;
+    /// Mask of a != b.
+    ne;
+    /// Mask of a < b.
+    lt;
+    /// Mask of a <= b.
+    le;
+    /// Logical and of masks.
+    and;
+    /// Logical or of masks.
+    or;
+    /// Logical exclusive or of masks.
+    xor;
+    /// Inner product of two vectors.
+    dot;
+}
+
+impl<'b> Var<'b> {
+    /// Mask of a > b.
+    #[track_caller]
+    pub fn gt(self, other: Var<'b>) -> Var<'b> {
+        other.op2(make::lt(), self, Location::caller())
+    }
+
+    /// Mask of a >= b.
+    #[track_caller]
+    pub fn ge(self, other: Var<'b>) -> Var<'b> {
+        other.op2(make::le(), self, Location::caller())
+    }
+
+    /// `self ? a : b`, element by element; `self` is a mask.
+    #[track_caller]
+    pub fn select(self, a: Var<'b>, b: Var<'b>) -> Var<'b> {
+        self.builder.apply_at(make::select(), &[self, a, b], Location::caller())
+    }
+
+    /// x * factor.
+    #[track_caller]
+    pub fn scale(self, factor: f64) -> Var<'b> {
+        self.op1(make::scale(factor), Location::caller())
+    }
+
+    /// x^n for an integer n, by repeated squaring.
+    #[track_caller]
+    pub fn powi(self, n: i32) -> Var<'b> {
+        self.op1(make::powi(i64::from(n)), Location::caller())
+    }
+
+    /// x^y for a constant real y.
+    #[track_caller]
+    pub fn powf(self, y: f64) -> Var<'b> {
+        let at = Location::caller();
+        self.op2(make::pow(), self.lift(y, at), at)
+    }
+
+    /// min(max, max(min, x)); derivative 0 at both bounds.
+    #[track_caller]
+    pub fn clamp(self, min: f64, max: f64) -> Var<'b> {
+        self.op1(make::clamp(min, max), Location::caller())
+    }
+
+    /// Sum of all elements.
+    #[track_caller]
+    pub fn sum(self) -> Var<'b> {
+        self.over("sum", &self.all_axes(), Location::caller(), |axes| make::sum(axes, false))
+    }
+
+    /// Sum over a set of axes.
+    #[track_caller]
+    pub fn sum_over(self, axes: &[isize], keepdims: KeepDims) -> Var<'b> {
+        self.over("sum", axes, Location::caller(), |axes| make::sum(axes, keepdims.flag()))
+    }
+
+    /// Mean of all elements.
+    #[track_caller]
+    pub fn mean(self) -> Var<'b> {
+        self.over("mean", &self.all_axes(), Location::caller(), |axes| make::mean(axes, false))
+    }
+
+    /// Mean over a set of axes.
+    #[track_caller]
+    pub fn mean_over(self, axes: &[isize], keepdims: KeepDims) -> Var<'b> {
+        self.over("mean", axes, Location::caller(), |axes| make::mean(axes, keepdims.flag()))
+    }
+
+    /// Largest of all elements; ties share the gradient.
+    #[track_caller]
+    pub fn reduce_max(self) -> Var<'b> {
+        self.over("reduce_max", &self.all_axes(), Location::caller(), |axes| make::reduce_max(axes, false))
+    }
+
+    /// Largest element over a set of axes.
+    #[track_caller]
+    pub fn reduce_max_over(self, axes: &[isize], keepdims: KeepDims) -> Var<'b> {
+        self.over("reduce_max", axes, Location::caller(), |axes| make::reduce_max(axes, keepdims.flag()))
+    }
+
+    /// log sum exp over a set of axes.
+    #[track_caller]
+    pub fn logsumexp(self, axes: &[isize], keepdims: KeepDims) -> Var<'b> {
+        self.over("logsumexp", axes, Location::caller(), |axes| make::logsumexp(axes, keepdims.flag()))
+    }
+
+    /// Softmax along an axis.
+    #[track_caller]
+    pub fn softmax(self, axis: isize) -> Var<'b> {
+        self.along("softmax", axis, Location::caller(), make::softmax)
+    }
+
+    /// Logarithm of the softmax along an axis.
+    #[track_caller]
+    pub fn log_softmax(self, axis: isize) -> Var<'b> {
+        self.along("log_softmax", axis, Location::caller(), make::log_softmax)
+    }
+
+    /// NumPy broadcast to a shape.
+    #[track_caller]
+    pub fn broadcast_to(self, shape: impl Into<Shape>) -> Var<'b> {
+        self.op1(make::broadcast_to(&shape.into()), Location::caller())
+    }
+
+    /// The same elements, row-major, under another shape.
+    #[track_caller]
+    pub fn reshape(self, shape: impl Into<Shape>) -> Var<'b> {
+        self.op1(make::reshape(&shape.into()), Location::caller())
+    }
+
+    /// Axes permuted: result axis `i` is axis `perm[i]`.
+    #[track_caller]
+    pub fn permute(self, perm: &[usize]) -> Var<'b> {
+        self.op1(make::permute(perm), Location::caller())
+    }
+
+    /// The last two axes exchanged.
+    #[track_caller]
+    pub fn transpose(self) -> Var<'b> {
+        let rank = self.shape().rank();
+        let mut perm: Vec<usize> = (0..rank).collect();
+        if rank >= 2 {
+            perm.swap(rank - 1, rank - 2);
+        }
+        self.op1(make::permute(&perm), Location::caller())
+    }
+
+    /// Half-open ranges, one per axis, with positive steps.
+    #[track_caller]
+    pub fn slice(self, start: &[usize], stop: &[usize], step: &[usize]) -> Var<'b> {
+        self.op1(make::slice(start, stop, step), Location::caller())
+    }
+
+    /// Entries `start..stop` along one axis.
+    #[track_caller]
+    pub fn narrow(self, axis: isize, start: usize, stop: usize) -> Var<'b> {
+        let shape = self.shape();
+        self.along("slice", axis, Location::caller(), |axis| {
+            let mut from = vec![0; shape.rank()];
+            let mut to = shape.dims().to_vec();
+            (from[axis], to[axis]) = (start, stop);
+            make::slice(&from, &to, &vec![1; shape.rank()])
+        })
+    }
+
+    /// Element or sub-tensor `index` of the first axis.
+    #[track_caller]
+    pub fn at(self, index: usize) -> Var<'b> {
+        let at = Location::caller();
+        let shape = self.shape();
+        if self.id.is_none() {
+            return self;
+        }
+        if shape.rank() == 0 || index >= shape.dims()[0] {
+            return self.fail(OpError::Axis { op: "at", axis: index as i64, shape }, at);
+        }
+        let mut from = vec![0; shape.rank()];
+        let mut to = shape.dims().to_vec();
+        (from[0], to[0]) = (index, index + 1);
+        let part = self.op1(make::slice(&from, &to, &vec![1; shape.rank()]), at);
+        part.op1(make::reshape(&Shape::new(&shape.dims()[1..])), at)
+    }
+
+    /// The order of elements reversed along axes.
+    #[track_caller]
+    pub fn flip(self, axes: &[isize]) -> Var<'b> {
+        self.over("flip", axes, Location::caller(), make::flip)
+    }
+
+    /// Padding with a value, `(before, after)` per axis.
+    #[track_caller]
+    pub fn pad(self, pads: &[(usize, usize)], value: f64) -> Var<'b> {
+        let lo: Vec<usize> = pads.iter().map(|p| p.0).collect();
+        let hi: Vec<usize> = pads.iter().map(|p| p.1).collect();
+        self.op1(make::pad(&lo, &hi, &vec![0; pads.len()], value), Location::caller())
+    }
+
+    /// This and other tensors joined along an axis.
+    #[track_caller]
+    pub fn concat(self, others: &[Var<'b>], axis: isize) -> Var<'b> {
+        let at = Location::caller();
+        if self.id.is_none() {
+            return self;
+        }
+        match self.axes("concat", &[axis]) {
+            Ok(axes) => {
+                let parts: Vec<Var<'b>> = std::iter::once(self).chain(others.iter().copied()).collect();
+                self.builder.apply_at(make::concat(axes[0]), &parts, at)
+            }
+            Err(error) => self.fail(error, at),
+        }
+    }
+
+    /// Parts of given sizes along an axis.
+    #[track_caller]
+    pub fn split(self, axis: isize, sizes: &[usize]) -> Vec<Var<'b>> {
+        let at = Location::caller();
+        match self.axes("split", &[axis]) {
+            _ if self.id.is_none() => vec![self; sizes.len()],
+            Ok(axes) => self.builder.apply_many(make::split(axes[0], sizes), &[self], sizes.len(), at),
+            Err(error) => vec![self.fail(error, at); sizes.len()],
+        }
+    }
+
+    /// Element type changed.
+    #[track_caller]
+    pub fn cast(self, dtype: DType) -> Var<'b> {
+        self.op1(make::cast(dtype), Location::caller())
+    }
+
+    /// NumPy's matmul: inner product of two vectors, matrix times vector, vector
+    /// times matrix, or matrix product with leading axes broadcast.
+    #[track_caller]
+    pub fn matmul(self, other: Var<'b>) -> Var<'b> {
+        let at = Location::caller();
+        match (self.shape().rank(), other.shape().rank()) {
+            _ if self.id.is_none() || other.id.is_none() => Var { id: None, ..self },
+            (1, 1) => self.op2(make::dot(), other, at),
+            (1, 2) => self.op2(make::vecmat(), other, at),
+            (_, 1) => self.op2(make::matvec(), other, at),
+            _ => self.op2(make::matmul(), other, at),
+        }
+    }
+
+    /// x w^T + b with w (out, in) and b (out).
+    #[track_caller]
+    pub fn linear(self, w: Var<'b>, b: Option<Var<'b>>) -> Var<'b> {
+        let at = Location::caller();
+        match b {
+            Some(b) => self.builder.apply_at(make::linear(), &[self, w, b], at),
+            None => self.op2(make::linear(), w, at),
+        }
+    }
+
+    /// Slices along an axis, by a vector of indices.
+    #[track_caller]
+    pub fn index_select(self, axis: isize, index: Var<'b>) -> Var<'b> {
+        self.indexed("index_select", axis, &[index], make::index_select, Location::caller())
+    }
+
+    /// One element per index along an axis.
+    #[track_caller]
+    pub fn gather(self, axis: isize, index: Var<'b>) -> Var<'b> {
+        self.indexed("gather", axis, &[index], make::gather, Location::caller())
+    }
+
+    /// Slices of `update` added at a vector of indices along an axis.
+    #[track_caller]
+    pub fn index_add(self, axis: isize, index: Var<'b>, update: Var<'b>) -> Var<'b> {
+        self.indexed("index_add", axis, &[index, update], make::index_add, Location::caller())
+    }
+
+    /// Elements of `update` added at indices along an axis.
+    #[track_caller]
+    pub fn scatter_add(self, axis: isize, index: Var<'b>, update: Var<'b>) -> Var<'b> {
+        self.indexed("scatter_add", axis, &[index, update], make::scatter_add, Location::caller())
+    }
+
+    fn indexed(
+        self,
+        name: &'static str,
+        axis: isize,
+        rest: &[Var<'b>],
+        op: fn(usize, bool) -> Op,
+        at: At,
+    ) -> Var<'b> {
+        if self.id.is_none() {
+            return self;
+        }
+        match self.axes(name, &[axis]) {
+            Ok(axes) => {
+                let operands: Vec<Var<'b>> = std::iter::once(self).chain(rest.iter().copied()).collect();
+                self.builder.apply_at(op(axes[0], false), &operands, at)
+            }
+            Err(error) => self.fail(error, at),
+        }
+    }
+
+    /// Squared error against a target.
+    #[track_caller]
+    pub fn mse(self, target: Var<'b>, reduction: LossReduction) -> Var<'b> {
+        self.op2(make::mse(reduction), target, Location::caller())
+    }
+}
+
+/// Whether a reduction keeps the reduced axes with extent 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepDims {
+    /// Reduced axes disappear.
+    No,
+    /// Reduced axes stay, with extent 1.
+    Yes,
+}
+
+impl KeepDims {
+    fn flag(self) -> bool {
+        self == KeepDims::Yes
+    }
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident $op:ident),*) => {
+        $(
+            impl<'b> $trait for Var<'b> {
+                type Output = Var<'b>;
+                #[track_caller]
+                fn $method(self, other: Var<'b>) -> Var<'b> {
+                    self.op2(make::$op(), other, Location::caller())
+                }
+            }
+            impl<'b> $trait<f64> for Var<'b> {
+                type Output = Var<'b>;
+                #[track_caller]
+                fn $method(self, other: f64) -> Var<'b> {
+                    let at = Location::caller();
+                    self.op2(make::$op(), self.lift(other, at), at)
+                }
+            }
+            impl<'b> $trait<Var<'b>> for f64 {
+                type Output = Var<'b>;
+                #[track_caller]
+                fn $method(self, other: Var<'b>) -> Var<'b> {
+                    let at = Location::caller();
+                    other.lift(self, at).op2(make::$op(), other, at)
+                }
+            }
+        )*
+    };
+}
+operators!(Add add add, Sub sub sub, Mul mul mul, Div div div);
+
+impl<'b> Neg for Var<'b> {
+    type Output = Var<'b>;
+    #[track_caller]
+    fn neg(self) -> Var<'b> {
+        self.op1(make::neg(), Location::caller())
+    }
+}

@@ -1,0 +1,134 @@
+//! Owned machine code: given back to the system on drop.
+
+use crate::jit::JitError;
+use cotangent_runtime::index::{CallStatus, IndexDims};
+use cotangent_runtime::matmul::MatmulDims;
+use cranelift_jit::JITModule;
+use std::mem::ManuallyDrop;
+
+/// The compiled entry: caller's inputs, caller's outputs, workspace, status.
+pub type Entry = unsafe extern "C" fn(*const *const u8, *const *mut u8, *mut u8, *mut CallStatus);
+
+/// Data that compiled code points to: constants and the arguments of calls.
+#[derive(Default)]
+pub struct Pool {
+    // Blocks of u64 so that every element type is aligned.
+    literals: Vec<Box<[u64]>>,
+    matmuls: Vec<Box<MatmulDims>>,
+    indices: Vec<Box<IndexDims>>,
+}
+
+impl Pool {
+    /// The elements of a constant, in memory for as long as the code.
+    pub fn literal(&mut self, literal: &crate::ops::Literal) -> Result<*const u8, JitError> {
+        let (n, size) = (literal.ty().numel(), literal.ty().dtype.size());
+        let words = n.checked_mul(size).ok_or(JitError::OutOfMemory)?.div_ceil(8).max(1);
+        let mut block: Vec<u64> = Vec::new();
+        block.try_reserve_exact(words).map_err(|_| JitError::OutOfMemory)?;
+        let per = 8 / size;
+        for word in 0..words {
+            let mut bits = 0u64;
+            for k in 0..per {
+                let i = word * per + k;
+                if i < n {
+                    let mask = if size == 8 { u64::MAX } else { (1u64 << (8 * size)) - 1 };
+                    let part = literal.bits(i) & mask;
+                    // The first element stands at the lowest address.
+                    let shift = if cfg!(target_endian = "little") { k } else { per - 1 - k };
+                    bits |= part << (8 * size * shift);
+                }
+            }
+            block.push(bits);
+        }
+        self.literals.push(block.into_boxed_slice());
+        Ok(self.literals.last().map_or(std::ptr::null(), |b| b.as_ptr().cast()))
+    }
+
+    /// The arguments of a matrix product.
+    pub fn matmul(&mut self, dims: MatmulDims) -> *const u8 {
+        self.matmuls.push(Box::new(dims));
+        self.matmuls.last().map_or(std::ptr::null(), |b| (&raw const **b).cast())
+    }
+
+    /// The arguments of an indexed copy.
+    pub fn index(&mut self, dims: IndexDims) -> *const u8 {
+        self.indices.push(Box::new(dims));
+        self.indices.last().map_or(std::ptr::null(), |b| (&raw const **b).cast())
+    }
+}
+
+/// What a compiled function turned out to be.
+#[derive(Clone, Debug, Default)]
+pub struct CodeReport {
+    /// Bytes of machine code.
+    pub bytes: usize,
+    /// Native functions the code was cut into.
+    pub functions: usize,
+    /// Steps of the plan.
+    pub items: usize,
+    /// Names of every symbol that the code refers to.
+    pub symbols: Vec<String>,
+}
+
+/// Machine code of one function and the data it points to.
+pub struct Code {
+    module: ManuallyDrop<JITModule>,
+    entry: Entry,
+    _pool: Pool,
+    report: CodeReport,
+    /// Bytes of the workspace that the code uses.
+    pub workspace: usize,
+}
+
+// SAFETY: finished code and its constants are only read; the module is touched
+// again only by `drop`, which has it alone.
+unsafe impl Send for Code {}
+// SAFETY: as above.
+unsafe impl Sync for Code {}
+
+impl Code {
+    pub(super) fn new(
+        module: JITModule,
+        entry: *const u8,
+        pool: Pool,
+        report: CodeReport,
+        workspace: usize,
+    ) -> Code {
+        // SAFETY: `entry` is the address of a finalized function that was
+        // declared with exactly this signature and calling convention.
+        let entry = unsafe { std::mem::transmute::<*const u8, Entry>(entry) };
+        Code { module: ManuallyDrop::new(module), entry, _pool: pool, report, workspace }
+    }
+
+    /// What was compiled.
+    pub fn report(&self) -> &CodeReport {
+        &self.report
+    }
+
+    /// Runs the code.
+    ///
+    /// # Safety
+    /// `inputs` and `outputs` point to as many pointers as the plan has, each to
+    /// a region of the plan's size, the outputs exclusive; `workspace` to
+    /// `self.workspace` exclusive bytes, 64-byte aligned; `status` to a status.
+    #[inline(always)]
+    pub unsafe fn call(
+        &self,
+        inputs: *const *const u8,
+        outputs: *const *mut u8,
+        workspace: *mut u8,
+        status: *mut CallStatus,
+    ) {
+        // SAFETY: the caller's promise is the code's precondition; the code's
+        // addresses were checked against the plan (`lower::check`).
+        unsafe { (self.entry)(inputs, outputs, workspace, status) }
+    }
+}
+
+impl Drop for Code {
+    fn drop(&mut self) {
+        // SAFETY: the module is taken once, here; no code of it runs, because
+        // running borrows `self`.
+        unsafe { ManuallyDrop::take(&mut self.module).free_memory() }
+    }
+}

@@ -1,0 +1,379 @@
+//! Emission of one chunk: a function that runs a run of items. Scalars live in
+//! registers; those that other chunks need have slots in the workspace.
+
+use crate::graph::DType;
+use crate::jit::JitError;
+use crate::jit::code::Pool;
+use crate::jit::isa::has_fma;
+use crate::jit::lanes::{self, Width, scalar_type};
+use crate::lower::plan::{BufId, Call, Def, Item, Place, Plan, ScalarId};
+use crate::ops::MapFn;
+use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, MemFlagsData, Signature, Value, types};
+use cranelift_frontend::FunctionBuilder;
+use cranelift_jit::JITModule;
+use cranelift_module::{FuncId, Linkage, Module};
+use rustc_hash::FxHashMap;
+
+/// Where scalars that cross chunks are kept, and the layout of the workspace.
+pub struct Frame {
+    /// First byte of the scratch region.
+    pub temp: usize,
+    /// Byte offset of the slot of each scalar that crosses, or `u32::MAX`.
+    pub slots: Vec<u32>,
+    /// First byte of the slots.
+    pub slot_base: usize,
+    /// Scalars that are read back from memory they were stored to anyway.
+    pub homes: FxHashMap<ScalarId, (BufId, usize)>,
+}
+
+/// The emitter of one chunk.
+pub struct Chunk<'a, 'f> {
+    pub b: FunctionBuilder<'f>,
+    pub plan: &'a Plan,
+    pub module: &'a mut JITModule,
+    pub pool: &'a mut Pool,
+    pub frame: &'a Frame,
+    pub symbols: &'a mut FxHashMap<&'static str, FuncId>,
+    /// Literals placed so far, by buffer.
+    pub literals: &'a mut FxHashMap<BufId, usize>,
+    imported: FxHashMap<FuncId, cranelift_codegen::ir::FuncRef>,
+    inputs: Value,
+    outputs: Value,
+    workspace: Value,
+    status: Value,
+    bases: FxHashMap<Base, Value>,
+    values: FxHashMap<ScalarId, Value>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Base {
+    Input(u32),
+    Output(u32),
+    Literal(BufId),
+    Workspace(usize),
+}
+
+/// Offsets up to here go into the instruction.
+const NEAR: usize = 1 << 30;
+
+impl<'a, 'f> Chunk<'a, 'f> {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        mut b: FunctionBuilder<'f>,
+        plan: &'a Plan,
+        module: &'a mut JITModule,
+        pool: &'a mut Pool,
+        frame: &'a Frame,
+        symbols: &'a mut FxHashMap<&'static str, FuncId>,
+        literals: &'a mut FxHashMap<BufId, usize>,
+    ) -> Chunk<'a, 'f> {
+        let entry = b.create_block();
+        b.append_block_params_for_function_params(entry);
+        b.switch_to_block(entry);
+        b.seal_block(entry);
+        let params = b.block_params(entry).to_vec();
+        let at = |i: usize| params.get(i).copied().unwrap_or(Value::from_u32(0));
+        let (inputs, outputs, workspace, status) = (at(0), at(1), at(2), at(3));
+        Chunk {
+            b,
+            plan,
+            module,
+            pool,
+            frame,
+            symbols,
+            literals,
+            imported: FxHashMap::default(),
+            inputs,
+            outputs,
+            workspace,
+            status,
+            bases: FxHashMap::default(),
+            values: FxHashMap::default(),
+        }
+    }
+
+    /// The signature of a chunk.
+    pub fn signature(module: &JITModule) -> Signature {
+        let mut signature = module.make_signature();
+        signature.params.extend([AbiParam::new(types::I64); 4]);
+        signature
+    }
+
+    /// Emits one item.
+    pub fn item(&mut self, item: &Item) -> Result<(), JitError> {
+        match item {
+            Item::Scalar(id) => {
+                let value = self.compute(*id)?;
+                self.values.insert(*id, value);
+                let slot = self.frame.slots.get(id.index()).copied().unwrap_or(u32::MAX);
+                if slot != u32::MAX && !self.frame.homes.contains_key(id) {
+                    let at = self.frame.slot_base + slot as usize;
+                    let (base, offset) = self.workspace_at(at);
+                    self.b.ins().store(flags(), value, base, offset);
+                }
+                Ok(())
+            }
+            Item::Store(buf, index, id) => {
+                let value = self.scalar(*id)?;
+                let (base, offset) = self.address(*buf, *index as isize)?;
+                self.b.ins().store(flags(), value, base, offset);
+                Ok(())
+            }
+            Item::Loop(kernel) => self.kernel(kernel),
+            Item::Call(call) => self.runtime_call(call),
+        }
+    }
+
+    /// A scalar's value in this chunk.
+    pub fn scalar(&mut self, id: ScalarId) -> Result<Value, JitError> {
+        if let Some(&value) = self.values.get(&id) {
+            return Ok(value);
+        }
+        let scalar = self.plan.scalar(id);
+        let value = match scalar.def {
+            Def::Const(bits) => lanes::constant(&mut self.b, scalar.dtype, bits),
+            Def::Load(buf, index) => self.load(buf, index as isize, scalar.dtype)?,
+            // Computed in an earlier chunk.
+            _ => match self.frame.homes.get(&id) {
+                Some(&(buf, index)) => self.load(buf, index as isize, scalar.dtype)?,
+                None => {
+                    let slot = self.frame.slots.get(id.index()).copied().unwrap_or(u32::MAX);
+                    if slot == u32::MAX {
+                        return Err(JitError::Internal("a scalar without a slot"));
+                    }
+                    let (base, offset) = self.workspace_at(self.frame.slot_base + slot as usize);
+                    self.b.ins().load(scalar_type(scalar.dtype), flags(), base, offset)
+                }
+            },
+        };
+        self.values.insert(id, value);
+        Ok(value)
+    }
+
+    fn load(&mut self, buf: BufId, index: isize, dtype: DType) -> Result<Value, JitError> {
+        let (base, offset) = self.address(buf, index)?;
+        let flags = self.load_flags(buf);
+        Ok(self.b.ins().load(scalar_type(dtype), flags, base, offset))
+    }
+
+    /// Memory that no code of ours writes may be loaded anywhere.
+    pub fn load_flags(&self, buf: BufId) -> MemFlagsData {
+        match self.plan.buffer(buf).place {
+            Place::Input(_) | Place::Literal(_) => flags().with_readonly().with_can_move(),
+            _ => flags(),
+        }
+    }
+
+    fn compute(&mut self, id: ScalarId) -> Result<Value, JitError> {
+        let plan = self.plan;
+        let scalar = plan.scalar(id);
+        match &scalar.def {
+            Def::Map(f, args) => {
+                let mut values = smallvec::SmallVec::<[Value; 3]>::new();
+                for &arg in args {
+                    values.push(self.scalar(arg)?);
+                }
+                let operand = match f {
+                    MapFn::Select => scalar.dtype,
+                    _ => plan.scalar(args[0]).dtype,
+                };
+                self.map(*f, operand, Width::Scalar, &values)
+            }
+            Def::Cast(arg) => {
+                let value = self.scalar(*arg)?;
+                Ok(lanes::cast(&mut self.b, plan.scalar(*arg).dtype, scalar.dtype, value))
+            }
+            _ => self.scalar(id),
+        }
+    }
+
+    /// A scalar function: instructions, or a call into the runtime.
+    pub fn map(&mut self, f: MapFn, dtype: DType, width: Width, args: &[Value]) -> Result<Value, JitError> {
+        if f == MapFn::Fma && !has_fma() {
+            let name = if dtype == DType::F32 { "ct_fma_f32" } else { "ct_fma_f64" };
+            return self.lanewise(name, dtype, width, args);
+        }
+        if let Some(name) = runtime_symbol(f, dtype) {
+            return self.lanewise(name, dtype, width, args);
+        }
+        lanes::map(&mut self.b, f, dtype, width, args)
+            .ok_or(JitError::Internal("a function of another arity"))
+    }
+
+    /// A call per lane.
+    fn lanewise(
+        &mut self,
+        name: &'static str,
+        dtype: DType,
+        width: Width,
+        args: &[Value],
+    ) -> Result<Value, JitError> {
+        let ty = scalar_type(dtype);
+        let n = match width {
+            Width::Scalar => return self.call_scalar(name, ty, args),
+            Width::Vector => lanes::vector_lanes(dtype),
+        };
+        let mut out = args[0];
+        for lane in 0..n as u8 {
+            let parts: smallvec::SmallVec<[Value; 3]> =
+                args.iter().map(|&a| self.b.ins().extractlane(a, lane)).collect();
+            let one = self.call_scalar(name, ty, &parts)?;
+            out = self.b.ins().insertlane(out, one, lane);
+        }
+        Ok(out)
+    }
+
+    fn call_scalar(
+        &mut self,
+        name: &'static str,
+        ty: cranelift_codegen::ir::Type,
+        args: &[Value],
+    ) -> Result<Value, JitError> {
+        let mut signature = self.module.make_signature();
+        signature.params.extend(args.iter().map(|_| AbiParam::new(ty)));
+        signature.returns.push(AbiParam::new(ty));
+        let call = self.call(name, &signature, args)?;
+        self.b.inst_results(call).first().copied().ok_or(JitError::Internal("a function without a result"))
+    }
+
+    fn call(
+        &mut self,
+        name: &'static str,
+        signature: &Signature,
+        args: &[Value],
+    ) -> Result<cranelift_codegen::ir::Inst, JitError> {
+        let id = match self.symbols.get(name) {
+            Some(&id) => id,
+            None => {
+                let id = self.module.declare_function(name, Linkage::Import, signature)?;
+                self.symbols.insert(name, id);
+                id
+            }
+        };
+        let function: &mut Function = self.b.func;
+        let module = &mut *self.module;
+        let target = *self.imported.entry(id).or_insert_with(|| module.declare_func_in_func(id, function));
+        Ok(self.b.ins().call(target, args))
+    }
+
+    /// A call into `runtime/` with pointers.
+    fn runtime_call(&mut self, call: &Call) -> Result<(), JitError> {
+        let (name, dims, buffers, status) = match call {
+            Call::Matmul { dtype, dims, a, b, c } => {
+                let name = if *dtype == DType::F32 { "ct_matmul_f32" } else { "ct_matmul_f64" };
+                (name, self.pool.matmul(*dims), vec![*a, *b, *c], false)
+            }
+            Call::Read { symbol, dims, source, index, out, .. } => {
+                (*symbol, self.pool.index(*dims), vec![(*source, 0), (*index, 0), (*out, 0)], true)
+            }
+            Call::Add { symbol, dims, base, index, update, out, .. } => (
+                *symbol,
+                self.pool.index(*dims),
+                vec![(*base, 0), (*index, 0), (*update, 0), (*out, 0)],
+                true,
+            ),
+        };
+        let mut args = vec![self.b.ins().iconst(types::I64, dims as i64)];
+        for (buf, offset) in buffers {
+            args.push(self.pointer(buf, offset)?);
+        }
+        if status {
+            args.push(self.status);
+        }
+        let mut signature = self.module.make_signature();
+        signature.params.extend(args.iter().map(|_| AbiParam::new(types::I64)));
+        self.call(name, &signature, &args).map(|_| ())
+    }
+
+    /// The address of an element as a pointer.
+    pub fn pointer(&mut self, buf: BufId, index: isize) -> Result<Value, JitError> {
+        let (base, offset) = self.address(buf, index)?;
+        Ok(if offset == 0 { base } else { self.b.ins().iadd_imm_s(base, i64::from(offset)) })
+    }
+
+    /// The address of an element as a base and a displacement.
+    pub fn address(&mut self, buf: BufId, index: isize) -> Result<(Value, i32), JitError> {
+        let plan = self.plan;
+        let buffer = plan.buffer(buf);
+        let byte = index * buffer.dtype.size() as isize;
+        let base = match &buffer.place {
+            Place::Persist(at) => return Ok(self.workspace_at(at.wrapping_add_signed(byte))),
+            Place::Temp(Some(at)) => {
+                return Ok(self.workspace_at((self.frame.temp + at).wrapping_add_signed(byte)));
+            }
+            Place::Temp(None) => return Err(JitError::Internal("a buffer without a place")),
+            Place::Input(k) => Base::Input(*k),
+            Place::Output(k) => Base::Output(*k),
+            Place::Literal(_) => Base::Literal(buf),
+        };
+        let pointer = match self.bases.get(&base) {
+            Some(&pointer) => pointer,
+            None => {
+                let fixed = flags().with_readonly().with_can_move();
+                let pointer = match (base, &buffer.place) {
+                    (Base::Input(k), _) => self.b.ins().load(types::I64, fixed, self.inputs, 8 * k as i32),
+                    (Base::Output(k), _) => self.b.ins().load(types::I64, fixed, self.outputs, 8 * k as i32),
+                    (_, Place::Literal(literal)) => {
+                        let at = match self.literals.get(&buf) {
+                            Some(&at) => at,
+                            None => {
+                                let at = self.pool.literal(literal)? as usize;
+                                self.literals.insert(buf, at);
+                                at
+                            }
+                        };
+                        self.b.ins().iconst(types::I64, at as i64)
+                    }
+                    _ => self.workspace,
+                };
+                self.bases.insert(base, pointer);
+                pointer
+            }
+        };
+        Ok(self.split(pointer, byte))
+    }
+
+    fn workspace_at(&mut self, byte: usize) -> (Value, i32) {
+        if byte < NEAR {
+            return (self.workspace, byte as i32);
+        }
+        let page = byte / NEAR * NEAR;
+        let base = match self.bases.get(&Base::Workspace(page)) {
+            Some(&base) => base,
+            None => {
+                let base = self.b.ins().iadd_imm_s(self.workspace, page as i64);
+                self.bases.insert(Base::Workspace(page), base);
+                base
+            }
+        };
+        (base, (byte - page) as i32)
+    }
+
+    fn split(&mut self, pointer: Value, byte: isize) -> (Value, i32) {
+        match i32::try_from(byte) {
+            Ok(offset) => (pointer, offset),
+            Err(_) => (self.b.ins().iadd_imm_s(pointer, byte as i64), 0),
+        }
+    }
+}
+
+/// Loads and stores of planned memory: proved in range, of any alignment.
+pub fn flags() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}
+
+fn runtime_symbol(f: MapFn, dtype: DType) -> Option<&'static str> {
+    let pair = match f {
+        MapFn::Exp => ["ct_exp_f64", "ct_exp_f32"],
+        MapFn::Log => ["ct_log_f64", "ct_log_f32"],
+        MapFn::Sin => ["ct_sin_f64", "ct_sin_f32"],
+        MapFn::Cos => ["ct_cos_f64", "ct_cos_f32"],
+        MapFn::Atan => ["ct_atan_f64", "ct_atan_f32"],
+        MapFn::Tanh => ["ct_tanh_f64", "ct_tanh_f32"],
+        MapFn::Sigmoid => ["ct_sigmoid_f64", "ct_sigmoid_f32"],
+        MapFn::Softplus => ["ct_softplus_f64", "ct_softplus_f32"],
+        MapFn::Pow => ["ct_pow_f64", "ct_pow_f32"],
+        _ => return None,
+    };
+    Some(pair[usize::from(dtype == DType::F32)])
+}

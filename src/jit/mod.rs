@@ -1,0 +1,267 @@
+//! Native code: a plan cut into chunks, each a Cranelift function, behind one
+//! entry.
+
+mod code;
+mod emit;
+mod isa;
+mod kernel;
+mod lanes;
+mod reduce;
+
+use crate::lower::memory::align_up;
+use crate::lower::plan::{BufId, Def, Item, LaneOp, Plan, ScalarId};
+use crate::program::Tier;
+use code::Pool;
+pub use code::{Code, CodeReport};
+use cranelift_codegen::ir::{InstBuilder, LibCall};
+use cranelift_codegen::{Context, isa::OwnedTargetIsa};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, Linkage, Module, ModuleError};
+use emit::{Chunk, Frame};
+use rustc_hash::FxHashMap;
+use thiserror::Error;
+
+/// Why code could not be generated.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum JitError {
+    /// Cranelift does not support this machine.
+    #[error("this machine cannot run compiled programs: {0} (use the tape)")]
+    Host(String),
+    /// Cranelift refused.
+    #[error("code generation failed: {0}")]
+    Codegen(String),
+    /// The constants of the graph do not fit memory.
+    #[error("not enough memory for the constants of the graph")]
+    OutOfMemory,
+    /// The emitter broke its own rule: a defect of this crate.
+    #[error("internal error of the code generator: {0}")]
+    Internal(&'static str),
+}
+
+impl From<ModuleError> for JitError {
+    fn from(error: ModuleError) -> JitError {
+        JitError::Codegen(error.to_string())
+    }
+}
+
+/// Cost of a chunk, in instructions or so: the allocator is superlinear beyond.
+const CHUNK: usize = 700;
+
+/// Libcalls of Cranelift go to our own definitions, never to the platform.
+fn libcall_name(call: LibCall) -> String {
+    match call {
+        LibCall::FmaF64 => "ct_fma_f64".into(),
+        LibCall::FmaF32 => "ct_fma_f32".into(),
+        other => format!("unavailable:{other}"),
+    }
+}
+
+fn module(isa: &OwnedTargetIsa) -> JITModule {
+    let mut builder = JITBuilder::with_isa(isa.clone(), Box::new(libcall_name));
+    for (name, address) in cotangent_runtime::symbols::all() {
+        builder.symbol(name, address);
+    }
+    JITModule::new(builder)
+}
+
+fn cost(item: &Item) -> usize {
+    match item {
+        Item::Scalar(_) | Item::Store(..) => 1,
+        Item::Loop(kernel) => 30 + 12 * kernel.body.len(),
+        Item::Call(_) => 8,
+    }
+}
+
+/// Items by chunk, as ranges.
+fn cut(plan: &Plan, chunk: usize) -> Vec<std::ops::Range<usize>> {
+    let mut ranges = Vec::new();
+    let (mut start, mut sum) = (0, 0);
+    for (i, item) in plan.items.iter().enumerate() {
+        if sum >= chunk {
+            ranges.push(start..i);
+            (start, sum) = (i, 0);
+        }
+        sum += cost(item);
+    }
+    ranges.push(start..plan.items.len());
+    ranges
+}
+
+/// Scalars that an item uses.
+fn used(plan: &Plan, item: &Item, mut f: impl FnMut(ScalarId)) {
+    match item {
+        Item::Scalar(id) => match &plan.scalar(*id).def {
+            Def::Map(_, args) => args.iter().for_each(|&a| f(a)),
+            Def::Cast(a) => f(*a),
+            _ => {}
+        },
+        Item::Store(_, _, id) => f(*id),
+        Item::Loop(kernel) => {
+            for lane in &kernel.body {
+                if let LaneOp::Scalar(id) = lane.op {
+                    f(id);
+                }
+            }
+        }
+        Item::Call(_) => {}
+    }
+}
+
+/// Slots for the scalars that a later chunk needs.
+fn frame(plan: &Plan, chunks: &[std::ops::Range<usize>], persist: usize) -> Result<Frame, JitError> {
+    let too_large = || JitError::Internal("the workspace does not fit the address space");
+    let mut home: Vec<u32> = vec![u32::MAX; plan.scalars.len()];
+    let mut crosses = vec![false; plan.scalars.len()];
+    let mut stored: FxHashMap<ScalarId, (BufId, usize)> = FxHashMap::default();
+    for (c, range) in chunks.iter().enumerate() {
+        for item in &plan.items[range.clone()] {
+            used(plan, item, |id| {
+                crosses[id.index()] |= home[id.index()] != u32::MAX && home[id.index()] != c as u32
+            });
+            match item {
+                Item::Scalar(id) => home[id.index()] = c as u32,
+                // Only a store in the defining chunk precedes every other user.
+                Item::Store(buf, at, id) if home[id.index()] == c as u32 => {
+                    stored.entry(*id).or_insert((*buf, *at));
+                }
+                _ => {}
+            }
+        }
+    }
+    // Scratch is reused: what is stored there may be gone when it is wanted.
+    stored.retain(|id, (buf, _)| {
+        crosses[id.index()] && !matches!(plan.buffer(*buf).place, crate::lower::plan::Place::Temp(_))
+    });
+    let mut slots = vec![u32::MAX; plan.scalars.len()];
+    let mut bytes = 0usize;
+    for (i, slot) in slots.iter_mut().enumerate() {
+        if crosses[i] && !stored.contains_key(&ScalarId(i as u32)) {
+            *slot = u32::try_from(bytes).map_err(|_| too_large())?;
+            bytes += 8;
+        }
+    }
+    let temp = align_up(persist).ok_or_else(too_large)?;
+    let slot_base = temp.checked_add(plan.temp_bytes).and_then(align_up).ok_or_else(too_large)?;
+    Ok(Frame { temp, slots, slot_base, homes: stored })
+}
+
+/// Compiles a plan. `persist` bytes at the start of the workspace outlive calls.
+pub fn compile(plan: &Plan, tier: Tier, persist: usize) -> Result<Code, JitError> {
+    let isa = isa::target(tier)?;
+    let mut module = module(&isa);
+    match compile_into(&mut module, plan, persist) {
+        Ok((entry, pool, report, workspace)) => {
+            let entry = module.get_finalized_function(entry);
+            Ok(Code::new(module, entry, pool, report, workspace))
+        }
+        Err(error) => {
+            // SAFETY: nothing of this module has been handed out.
+            unsafe { module.free_memory() };
+            Err(error)
+        }
+    }
+}
+
+type Compiled = (FuncId, Pool, CodeReport, usize);
+
+fn compile_into(module: &mut JITModule, plan: &Plan, persist: usize) -> Result<Compiled, JitError> {
+    let chunks = cut(plan, CHUNK);
+    let frame = frame(plan, &chunks, persist)?;
+    let mut pool = Pool::default();
+    let (mut symbols, mut literals) = (FxHashMap::default(), FxHashMap::default());
+    let mut context = module.make_context();
+    let mut frontend = FunctionBuilderContext::new();
+    let mut report = CodeReport { items: plan.items.len(), ..CodeReport::default() };
+    let mut ids = Vec::with_capacity(chunks.len());
+    for (c, range) in chunks.iter().enumerate() {
+        module.clear_context(&mut context);
+        context.func.signature = Chunk::signature(module);
+        let id = module.declare_function(&format!("chunk{c}"), Linkage::Local, &context.func.signature)?;
+        let builder = FunctionBuilder::new(&mut context.func, &mut frontend);
+        let mut chunk = Chunk::new(builder, plan, module, &mut pool, &frame, &mut symbols, &mut literals);
+        for item in &plan.items[range.clone()] {
+            chunk.item(item)?;
+        }
+        chunk.b.ins().return_(&[]);
+        let builder = chunk.b;
+        let config = module.isa().frontend_config();
+        builder.finalize(config);
+        define(module, id, &mut context, &mut report)?;
+        ids.push(id);
+    }
+    let entry = match ids.as_slice() {
+        [only] => *only,
+        _ => driver(module, &mut context, &mut frontend, &ids, &mut report)?,
+    };
+    module.finalize_definitions()?;
+    let mut names: Vec<String> = symbols.keys().map(|s| (*s).to_string()).collect();
+    names.sort_unstable();
+    report.symbols.extend(names);
+    report.symbols.dedup();
+    let slots = frame.slots.iter().filter(|&&s| s != u32::MAX).count();
+    let workspace = align_up(frame.slot_base + 8 * slots)
+        .ok_or(JitError::Internal("the workspace does not fit the address space"))?;
+    Ok((entry, pool, report, workspace))
+}
+
+fn define(
+    module: &mut JITModule,
+    id: FuncId,
+    context: &mut Context,
+    report: &mut CodeReport,
+) -> Result<(), JitError> {
+    module.define_function(id, context).map_err(|error| JitError::Codegen(format!("{error:?}")))?;
+    report.functions += 1;
+    if let Some(code) = context.compiled_code() {
+        report.bytes += code.code_buffer().len();
+        for reloc in code.buffer.relocs() {
+            if let cranelift_codegen::FinalizedRelocTarget::ExternalName(name) = &reloc.target
+                && let cranelift_codegen::ir::ExternalName::LibCall(call) = name
+            {
+                report.symbols.push(libcall_name(*call));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Calls all chunks in order.
+fn driver(
+    module: &mut JITModule,
+    context: &mut Context,
+    frontend: &mut FunctionBuilderContext,
+    chunks: &[FuncId],
+    report: &mut CodeReport,
+) -> Result<FuncId, JitError> {
+    // A driver of very many calls is cut like everything else.
+    let mut level = chunks.to_vec();
+    let mut made = 0;
+    while level.len() > 1 {
+        let mut next = Vec::new();
+        for group in level.chunks(CHUNK) {
+            module.clear_context(context);
+            context.func.signature = Chunk::signature(module);
+            let id =
+                module.declare_function(&format!("run{made}"), Linkage::Local, &context.func.signature)?;
+            made += 1;
+            let mut b = FunctionBuilder::new(&mut context.func, frontend);
+            let block = b.create_block();
+            b.append_block_params_for_function_params(block);
+            b.switch_to_block(block);
+            b.seal_block(block);
+            let args = b.block_params(block).to_vec();
+            for &chunk in group {
+                let target = module.declare_func_in_func(chunk, b.func);
+                b.ins().call(target, &args);
+            }
+            b.ins().return_(&[]);
+            b.finalize(module.isa().frontend_config());
+            define(module, id, context, report)?;
+            next.push(id);
+        }
+        level = next;
+    }
+    level.first().copied().ok_or(JitError::Internal("a program without code"))
+}

@@ -1,0 +1,169 @@
+//! Nodes that become calls into `runtime/`.
+
+use crate::graph::{DType, ValueId};
+use crate::lower::LowerError;
+use crate::lower::core::{CoreNode, Kind};
+use crate::lower::plan::{Access, BufId, Call, Ending, Item, Lane, LaneOp};
+use crate::lower::schedule::Scheduler;
+use crate::ops::{Prim, contract_dims};
+use cotangent_runtime::index::{IndexDims, MODE_ERROR, MODE_SKIP};
+use cotangent_runtime::matmul::MatmulDims;
+use smallvec::SmallVec;
+
+/// Batch axes that one call of the runtime can walk.
+const BATCH_AXES: usize = 4;
+
+impl Scheduler<'_> {
+    /// Schedules the call of a node; its result's buffer.
+    pub(super) fn call(&mut self, id: ValueId) -> Result<BufId, LowerError> {
+        let node = self.core.node(id);
+        match node.kind {
+            Kind::Prim(Prim::Matmul) => self.matmul(id),
+            Kind::Prim(prim @ (Prim::IndexSelect | Prim::Gather)) => {
+                let source = self.materialise(node.operands[0])?;
+                let index = self.materialise(node.operands[1])?;
+                let out = self.target(id);
+                let dims = self.index_dims(node, prim);
+                let symbol = read_symbol(prim, node.ty.dtype);
+                self.plan.items.push(Item::Call(Box::new(Call::Read { symbol, dims, source, index, out })));
+                Ok(out)
+            }
+            Kind::Prim(prim @ (Prim::IndexAdd | Prim::ScatterAdd)) => {
+                let base = self.materialise(node.operands[0])?;
+                let index = self.materialise(node.operands[1])?;
+                let update = self.materialise(node.operands[2])?;
+                let out = self.target(id);
+                let dims = self.index_dims(node, prim);
+                let symbol = add_symbol(prim, node.ty.dtype);
+                let call = Call::Add { symbol, dims, base, index, update, out };
+                self.plan.items.push(Item::Call(Box::new(call)));
+                Ok(out)
+            }
+            _ => Err(LowerError::Internal("a call of a node that is none")),
+        }
+    }
+
+    fn index_dims(&self, node: &CoreNode, prim: Prim) -> IndexDims {
+        let axis = node.attrs().int(0) as usize;
+        let source = self.core.node(node.operands[0]).shape().dims();
+        let index = self.core.node(node.operands[1]).shape();
+        let count = match prim {
+            Prim::IndexSelect | Prim::IndexAdd => index.numel(),
+            _ => index.dims()[axis],
+        };
+        IndexDims {
+            outer: source[..axis].iter().product(),
+            axis: source[axis],
+            inner: source[axis + 1..].iter().product(),
+            count,
+            mode: if node.attrs().flag(1) { MODE_SKIP } else { MODE_ERROR },
+            node: node.origin,
+        }
+    }
+
+    fn matmul(&mut self, id: ValueId) -> Result<BufId, LowerError> {
+        let node = self.core.node(id);
+        let (dtype, dims) = (node.ty.dtype, node.shape().dims());
+        let (lead, [m, n]) = contract_dims(node.shape());
+        let k = contract_dims(self.core.node(node.operands[0]).shape()).1[1];
+        if node.ty.numel() == 0 {
+            return Ok(self.target(id));
+        }
+        if k == 0 {
+            let out = self.target(id);
+            let lanes = vec![Lane { dtype, op: LaneOp::Const(0) }];
+            let strides = node.shape().strides().iter().map(|&v| v as isize).collect();
+            let store = Access { buf: out, offset: 0, strides };
+            self.push_kernel(SmallVec::from_slice(dims), lanes, Ending::Store(0), store);
+            return Ok(out);
+        }
+        let a = self.strided(node.operands[0])?;
+        let b = self.strided(node.operands[1])?;
+        let out = self.target(id);
+        let rank = lead.rank();
+        let mut axes: Vec<(usize, isize, isize, isize)> = Vec::new();
+        let own = node.shape().strides();
+        for axis in 0..rank {
+            let n = lead.dims()[axis];
+            let batch = |access: &Access, operand: ValueId| {
+                let shape = self.core.node(operand).shape();
+                match (axis + shape.rank()).checked_sub(dims.len()) {
+                    Some(i) if shape.dims()[i] != 1 => access.strides[i],
+                    _ => 0,
+                }
+            };
+            let next = (n, batch(&a, node.operands[0]), batch(&b, node.operands[1]), own[axis] as isize);
+            let inner = n as isize;
+            match axes.last_mut() {
+                // Two axes that all three walk as one.
+                Some(last)
+                    if last.1 == next.1 * inner && last.2 == next.2 * inner && last.3 == next.3 * inner =>
+                {
+                    *last = (last.0 * n, next.1, next.2, next.3);
+                }
+                _ if n == 1 => {}
+                _ => axes.push(next),
+            }
+        }
+        let strides = |access: &Access| {
+            let r = access.strides.len();
+            (access.strides[r - 2], access.strides[r - 1])
+        };
+        let ((a_row, a_col), (b_row, b_col)) = (strides(&a), strides(&b));
+        let (outer, inner) = axes.split_at(axes.len().saturating_sub(BATCH_AXES));
+        let mut call = MatmulDims {
+            m,
+            n,
+            k,
+            a_row,
+            a_col,
+            b_row,
+            b_col,
+            c_row: n as isize,
+            c_col: 1,
+            batch: inner.len(),
+            batch_dims: [1; 4],
+            a_batch: [0; 4],
+            b_batch: [0; 4],
+            c_batch: [0; 4],
+        };
+        for (i, axis) in inner.iter().enumerate() {
+            (call.batch_dims[i], call.a_batch[i], call.b_batch[i], call.c_batch[i]) = *axis;
+        }
+        // Batch axes past what one call walks: one call each.
+        let mut starts = vec![(a.offset, b.offset, 0isize)];
+        for &(n, sa, sb, sc) in outer {
+            starts = starts
+                .iter()
+                .flat_map(|&(x, y, z)| (0..n as isize).map(move |i| (x + i * sa, y + i * sb, z + i * sc)))
+                .collect();
+        }
+        for (ao, bo, co) in starts {
+            let call = Call::Matmul { dtype, dims: call, a: (a.buf, ao), b: (b.buf, bo), c: (out, co) };
+            self.plan.items.push(Item::Call(Box::new(call)));
+        }
+        Ok(out)
+    }
+}
+
+fn read_symbol(prim: Prim, dtype: DType) -> &'static str {
+    match (prim, dtype) {
+        (Prim::IndexSelect, DType::F64) => "ct_gather_f64",
+        (Prim::IndexSelect, DType::F32) => "ct_gather_f32",
+        (Prim::IndexSelect, DType::I64) => "ct_gather_i64",
+        (Prim::IndexSelect, DType::Bool) => "ct_gather_u8",
+        (_, DType::F64) => "ct_take_along_f64",
+        (_, DType::F32) => "ct_take_along_f32",
+        (_, DType::I64) => "ct_take_along_i64",
+        (_, DType::Bool) => "ct_take_along_u8",
+    }
+}
+
+fn add_symbol(prim: Prim, dtype: DType) -> &'static str {
+    match (prim, dtype) {
+        (Prim::IndexAdd, DType::F32) => "ct_scatter_add_f32",
+        (Prim::IndexAdd, _) => "ct_scatter_add_f64",
+        (_, DType::F32) => "ct_put_along_add_f32",
+        _ => "ct_put_along_add_f64",
+    }
+}

@@ -1,0 +1,174 @@
+//! The checker of plans. It proves, independently of how a plan was made:
+//!
+//! 1. every address of every access lies within its buffer;
+//! 2. every read of a buffer sees elements that were written before (or are an
+//!    input, a constant or a persistent value), and no other buffer was placed
+//!    over them in between;
+//! 3. every scalar is computed before it is used.
+//!
+//! It claims nothing about *what* was written: that is the differential's part.
+
+use crate::lower::LowerError;
+use crate::lower::collapse::extent;
+use crate::lower::memory::lives;
+use crate::lower::plan::{Access, BufId, Call, Def, Item, LaneOp, Place, Plan, ScalarId};
+use cotangent_runtime::matmul::MatmulDims;
+
+/// Checks that every address is in range (contract C6). Always on.
+pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
+    let inside = |access: &Access, dims: &smallvec::SmallVec<[usize; 4]>| {
+        let (lo, hi) = extent(access, dims);
+        let len = plan.buffer(access.buf).len as isize;
+        if lo < 0 || hi >= len { Err(LowerError::Internal("an address out of range")) } else { Ok(()) }
+    };
+    let element = |buf: BufId, at: usize| {
+        let fits = at < plan.buffer(buf).len;
+        if fits { Ok(()) } else { Err(LowerError::Internal("an element out of range")) }
+    };
+    for scalar in &plan.scalars {
+        if let Def::Load(buf, at) = scalar.def {
+            element(buf, at)?;
+        }
+    }
+    for item in &plan.items {
+        match item {
+            Item::Scalar(_) => {}
+            Item::Store(buf, at, _) => element(*buf, *at)?,
+            Item::Loop(kernel) => {
+                for lane in &kernel.body {
+                    if let LaneOp::Load(access) = &lane.op {
+                        if access.strides.len() != kernel.dims.len() {
+                            return Err(LowerError::Internal("an access of another rank"));
+                        }
+                        inside(access, &kernel.dims)?;
+                    }
+                }
+                let kept = kernel.dims[..kernel.dims.len() - kernel.reduced()].into();
+                if kernel.store.strides.len() != kernel.dims.len() - kernel.reduced() {
+                    return Err(LowerError::Internal("a store of another rank"));
+                }
+                inside(&kernel.store, &kept)?;
+            }
+            Item::Call(call) => {
+                if let Call::Matmul { dims, a, b, c, .. } = call.as_ref() {
+                    let d: &MatmulDims = dims;
+                    let axes = |row: isize, col: isize, rows: usize, cols: usize, batch: &[isize; 4]| {
+                        Access {
+                            buf: a.0,
+                            offset: 0,
+                            strides: batch[..d.batch].iter().copied().chain([row, col]).collect(),
+                        }
+                        .then(|| d.batch_dims[..d.batch].iter().copied().chain([rows, cols]).collect())
+                    };
+                    for ((buf, offset), (access, dims)) in [
+                        (*a, axes(d.a_row, d.a_col, d.m, d.k, &d.a_batch)),
+                        (*b, axes(d.b_row, d.b_col, d.k, d.n, &d.b_batch)),
+                        (*c, axes(d.c_row, d.c_col, d.m, d.n, &d.c_batch)),
+                    ] {
+                        inside(&Access { buf, offset, ..access }, &dims)?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Access {
+    fn then(
+        self,
+        dims: impl FnOnce() -> smallvec::SmallVec<[usize; 4]>,
+    ) -> (Access, smallvec::SmallVec<[usize; 4]>) {
+        (self, dims())
+    }
+}
+
+/// Checks order and overlap. On in debug and fuzz builds.
+pub fn order(plan: &Plan) -> Result<(), LowerError> {
+    let mut computed = vec![false; plan.scalars.len()];
+    let mut written = vec![false; plan.buffers.len()];
+    for (i, buffer) in plan.buffers.iter().enumerate() {
+        written[i] = matches!(buffer.place, Place::Input(_) | Place::Literal(_) | Place::Persist(_))
+            || buffer.len == 0;
+    }
+    // A reduction fills its whole buffer; boxes and parts of one tensor are
+    // counted, so that a hole is found.
+    let mut filled = vec![0usize; plan.buffers.len()];
+    let ready = |id: ScalarId, computed: &[bool]| {
+        let scalar = plan.scalar(id);
+        matches!(scalar.def, Def::Const(_) | Def::Load(..)) || computed[id.index()]
+    };
+    for item in &plan.items {
+        let mut missing = false;
+        plan.touches(item, |b| missing |= !written[b.index()], |_| {});
+        if missing {
+            return Err(LowerError::Internal("a read of memory not yet written"));
+        }
+        match item {
+            Item::Scalar(id) => {
+                let fine = match &plan.scalar(*id).def {
+                    Def::Map(_, args) => args.iter().all(|&a| ready(a, &computed)),
+                    Def::Cast(a) => ready(*a, &computed),
+                    _ => true,
+                };
+                if !fine {
+                    return Err(LowerError::Internal("a scalar used before it is computed"));
+                }
+                computed[id.index()] = true;
+            }
+            Item::Store(buf, _, id) => {
+                if !ready(*id, &computed) {
+                    return Err(LowerError::Internal("a scalar stored before it is computed"));
+                }
+                filled[buf.index()] += 1;
+            }
+            Item::Loop(kernel) => {
+                let kept = kernel.dims.len() - kernel.reduced();
+                filled[kernel.store.buf.index()] += kernel.dims[..kept].iter().product::<usize>();
+                for lane in &kernel.body {
+                    if let LaneOp::Scalar(id) = lane.op
+                        && !ready(id, &computed)
+                    {
+                        return Err(LowerError::Internal("a scalar read by a loop before it is computed"));
+                    }
+                }
+            }
+            Item::Call(call) => {
+                let (buf, n) = match call.as_ref() {
+                    Call::Matmul { c, dims, .. } => {
+                        (c.0, dims.m * dims.n * dims.batch_dims[..dims.batch].iter().product::<usize>())
+                    }
+                    Call::Read { out, .. } | Call::Add { out, .. } => (*out, plan.buffer(*out).len),
+                };
+                filled[buf.index()] += n;
+            }
+        }
+        plan.touches(
+            item,
+            |_| {},
+            |b| written[b.index()] = filled[b.index()] >= plan.buffer(b).len || written[b.index()],
+        );
+    }
+    overlap(plan)
+}
+
+/// No two scratch buffers that live at once share bytes.
+fn overlap(plan: &Plan) -> Result<(), LowerError> {
+    let lives = lives(plan);
+    let mut temps: Vec<(usize, usize, (usize, usize))> = Vec::new();
+    for (buffer, life) in plan.buffers.iter().zip(&lives) {
+        if let (Place::Temp(Some(at)), Some(life)) = (&buffer.place, life) {
+            temps.push((*at, *at + buffer.bytes(), *life));
+        }
+    }
+    temps.sort_unstable();
+    // Sorted by address: only neighbours whose bytes still reach can collide.
+    for (i, a) in temps.iter().enumerate() {
+        for b in temps[i + 1..].iter().take_while(|b| b.0 < a.1).take(4096) {
+            if a.2.0 <= b.2.1 && b.2.0 <= a.2.1 {
+                return Err(LowerError::Internal("two live buffers share bytes"));
+            }
+        }
+    }
+    Ok(())
+}

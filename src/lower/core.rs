@@ -1,0 +1,206 @@
+//! Expansion to primitives, with IEEE-exact simplification, constant folding
+//! and common subexpressions merged as nodes are made.
+
+use crate::graph::{Graph, GraphError, Shape, ValueId, ValueType};
+use crate::lower::simplify;
+use crate::ops::{Attrs, Emitter, Literal, MapFn, Op, OpError, Operand, Prim, Results, Site, Value, make};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// What a core node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The input at this position.
+    Input(u32),
+    /// A scalar function, operands of the result's shape.
+    Map(MapFn),
+    /// A primitive.
+    Prim(Prim),
+}
+
+/// A node of the core graph: one primitive, one result.
+#[derive(Clone, Debug)]
+pub struct CoreNode {
+    pub kind: Kind,
+    pub op: Op,
+    pub operands: SmallVec<[ValueId; 3]>,
+    pub ty: ValueType,
+    /// The node of the graph it was expanded from, for errors at run time.
+    pub origin: u32,
+}
+
+impl CoreNode {
+    pub fn attrs(&self) -> &Attrs {
+        &self.op.attrs
+    }
+
+    pub fn shape(&self) -> &Shape {
+        &self.ty.shape
+    }
+}
+
+/// A graph of primitives.
+#[derive(Debug, Default)]
+pub struct Core {
+    pub nodes: Vec<CoreNode>,
+    pub outputs: Vec<ValueId>,
+}
+
+impl Core {
+    pub fn node(&self, id: ValueId) -> &CoreNode {
+        &self.nodes[id.index()]
+    }
+
+    /// The elements of a node that is a constant.
+    pub fn literal(&self, id: ValueId) -> Option<&Arc<Literal>> {
+        match self.node(id).kind {
+            Kind::Prim(Prim::Const) => self.node(id).op.attrs.data(0),
+            _ => None,
+        }
+    }
+
+    /// The bits of a constant all of whose elements are the same.
+    pub fn uniform(&self, id: ValueId) -> Option<u64> {
+        self.literal(id)?.uniform_bits()
+    }
+
+    /// Which nodes the outputs depend on.
+    pub fn live(&self) -> Vec<bool> {
+        let mut live = vec![false; self.nodes.len()];
+        for output in &self.outputs {
+            live[output.index()] = true;
+        }
+        for i in (0..self.nodes.len()).rev() {
+            if live[i] {
+                for v in &self.nodes[i].operands {
+                    live[v.index()] = true;
+                }
+            }
+        }
+        live
+    }
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    kind: Kind,
+    attrs: Attrs,
+    operands: SmallVec<[ValueId; 3]>,
+}
+
+/// The emitter that expands ops to primitives.
+pub struct Expander {
+    pub(super) core: Core,
+    merged: FxHashMap<Key, ValueId>,
+    simplify: bool,
+    origin: u32,
+}
+
+impl Expander {
+    fn new(simplify: bool) -> Expander {
+        Expander { core: Core::default(), merged: FxHashMap::default(), simplify, origin: 0 }
+    }
+
+    /// A node as it is, merged with an equal one.
+    pub(super) fn node(&mut self, kind: Kind, op: Op, operands: &[ValueId], ty: ValueType) -> ValueId {
+        let key = Key { kind, attrs: op.attrs.clone(), operands: SmallVec::from_slice(operands) };
+        if self.simplify
+            && let Some(&id) = self.merged.get(&key)
+        {
+            return id;
+        }
+        let id = ValueId::new(self.core.nodes.len() as u32);
+        let operands = key.operands.clone();
+        self.core.nodes.push(CoreNode { kind, op, operands, ty, origin: self.origin });
+        if self.simplify {
+            self.merged.insert(key, id);
+        }
+        id
+    }
+
+    pub(super) fn literal(&mut self, literal: Literal) -> ValueId {
+        let ty = literal.ty().clone();
+        self.node(Kind::Prim(Prim::Const), make::constant(literal), &[], ty)
+    }
+
+    /// A scalar function of operands of the result's shape, simplified.
+    pub(super) fn map(&mut self, f: MapFn, op: Op, operands: &[ValueId], ty: ValueType) -> ValueId {
+        if self.simplify
+            && let Some(id) = simplify::map(self, f, &op, operands, &ty)
+        {
+            return id;
+        }
+        self.node(Kind::Map(f), op, operands, ty)
+    }
+
+    pub(super) fn broadcast(&mut self, v: ValueId, shape: &Shape) -> ValueId {
+        if self.core.node(v).shape() == shape {
+            return v;
+        }
+        let ty = ValueType { dtype: self.core.node(v).ty.dtype, shape: shape.clone() };
+        self.prim(Prim::Broadcast, make::broadcast_to(shape), &[v], ty)
+    }
+
+    fn prim(&mut self, prim: Prim, op: Op, operands: &[ValueId], ty: ValueType) -> ValueId {
+        if self.simplify
+            && let Some(id) = simplify::prim(self, prim, &op, operands, &ty)
+        {
+            return id;
+        }
+        self.node(Kind::Prim(prim), op, operands, ty)
+    }
+}
+
+impl Emitter for Expander {
+    fn emit(&mut self, op: Op, operands: &[ValueId]) -> Result<Results, OpError> {
+        if let Value::Expand(expand) = op.row().value {
+            let site = Site { op: &op, operands, results: &[], wanted: &[] };
+            return expand(self, &site);
+        }
+        let views: SmallVec<[Operand<'_>; 4]> =
+            operands.iter().map(|&v| Operand { ty: &self.core.node(v).ty, literal: None }).collect();
+        let mut types = op.infer(&views)?;
+        drop(views);
+        let Some(ty) = types.pop() else {
+            return Err(OpError::BadRule { op: op.name(), rule: "shape", why: "gave no result".into() });
+        };
+        let id = match op.row().value {
+            Value::Map(f) => {
+                let operands: SmallVec<[ValueId; 3]> =
+                    operands.iter().map(|&v| self.broadcast(v, &ty.shape)).collect();
+                self.map(f, op, &operands, ty)
+            }
+            Value::Prim(prim) => self.prim(prim, op, operands, ty),
+            Value::Expand(_) => {
+                return Err(OpError::BadRule { op: op.name(), rule: "value", why: "recurs".into() });
+            }
+        };
+        Ok(SmallVec::from_elem(id, 1))
+    }
+
+    fn ty(&self, value: ValueId) -> &ValueType {
+        &self.core.node(value).ty
+    }
+}
+
+/// Expands a graph to primitives.
+pub fn expand(graph: &Graph, simplify: bool) -> Result<Core, GraphError> {
+    let mut e = Expander::new(simplify);
+    let mut map: Vec<ValueId> = Vec::with_capacity(graph.len());
+    for v in graph.input_values() {
+        let kind = Kind::Input(v.index() as u32);
+        map.push(e.node(kind, crate::lower::INPUT_OP, &[], graph.ty(v).clone()));
+    }
+    for (id, node) in graph.nodes_with_ids() {
+        e.origin = id.index() as u32;
+        let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| map[v.index()]).collect();
+        let results = e
+            .emit(node.op.clone(), &operands)
+            .map_err(|error| crate::derive::sweep::located(error.into(), graph, id))?;
+        map.extend(results);
+    }
+    let mut core = e.core;
+    core.outputs = graph.outputs().iter().map(|v| map[v.index()]).collect();
+    Ok(core)
+}

@@ -1,0 +1,283 @@
+//! Tensors unrolled to scalars: views become renamings, reductions and
+//! products become the trees and chains of contract C1.
+
+use crate::graph::{DType, Shape, ValueId};
+use crate::lower::LowerError;
+use crate::lower::core::{CoreNode, Kind};
+use crate::lower::plan::{Def, ScalarId};
+use crate::lower::schedule::Scheduler;
+use crate::ops::{MapFn, Prim, Reduction};
+use smallvec::{SmallVec, smallvec};
+
+type Elements = Box<[ScalarId]>;
+
+/// Unrolls one node whose operands have been scheduled.
+pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
+    let core = s.core;
+    let node = core.node(id);
+    let elements = match node.kind {
+        // Loaded where they are used.
+        Kind::Input(_) | Kind::Prim(Prim::Const) => return Ok(()),
+        Kind::Map(f) => map(s, node, f)?,
+        Kind::Prim(prim) => match prim {
+            Prim::Const => return Ok(()),
+            Prim::Cast => {
+                let x = s.scalars(node.operands[0])?;
+                x.iter().map(|&v| s.scalar(node.ty.dtype, Def::Cast(v))).collect()
+            }
+            Prim::Reshape => s.scalars(node.operands[0])?,
+            Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip => view(s, node, prim)?,
+            Prim::Pad => pad(s, node)?,
+            Prim::Concat => concat(s, node)?,
+            Prim::Reduce(kind) => reduce(s, node, kind)?,
+            Prim::Matmul => matmul(s, node)?,
+            Prim::IndexSelect | Prim::Gather => read(s, node, prim)?,
+            Prim::IndexAdd | Prim::ScatterAdd => add(s, node, prim)?,
+        },
+    };
+    s.elements[id.index()] = Some(elements);
+    Ok(())
+}
+
+fn map(s: &mut Scheduler<'_>, node: &CoreNode, f: MapFn) -> Result<Elements, LowerError> {
+    let operands =
+        node.operands.iter().map(|&v| s.scalars(v)).collect::<Result<SmallVec<[Elements; 3]>, _>>()?;
+    Ok((0..node.ty.numel())
+        .map(|i| {
+            let args = operands.iter().map(|x| x[i]).collect();
+            s.scalar(node.ty.dtype, Def::Map(f, args))
+        })
+        .collect())
+}
+
+/// Row-major offsets of an index space under strides.
+fn offsets(dims: &[usize], strides: &[isize], start: isize) -> Vec<usize> {
+    let mut out = vec![start];
+    for (&n, &stride) in dims.iter().zip(strides) {
+        out = out.iter().flat_map(|&base| (0..n as isize).map(move |i| base + i * stride)).collect();
+    }
+    out.into_iter().map(|v| v as usize).collect()
+}
+
+fn signed_strides(shape: &Shape) -> SmallVec<[isize; 4]> {
+    shape.strides().iter().map(|&v| v as isize).collect()
+}
+
+fn view(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, LowerError> {
+    let source = node.operands[0];
+    let from = s.core.node(source).shape().clone();
+    let own = signed_strides(&from);
+    let sizes = |i: usize| node.attrs().sizes(i);
+    let (strides, start): (SmallVec<[isize; 4]>, isize) = match prim {
+        Prim::Broadcast => {
+            let lead = node.shape().rank() - from.rank();
+            let stride = |a: usize| match a.checked_sub(lead) {
+                Some(i) if from.dims()[i] != 1 => own[i],
+                _ => 0,
+            };
+            ((0..node.shape().rank()).map(stride).collect(), 0)
+        }
+        Prim::Permute => (sizes(0).iter().map(|&p| own[p]).collect(), 0),
+        Prim::Slice => {
+            let (first, step) = (sizes(0), sizes(2));
+            let start = (0..own.len()).map(|a| first[a] as isize * own[a]).sum();
+            ((0..own.len()).map(|a| own[a] * step[a] as isize).collect(), start)
+        }
+        _ => {
+            let axes = sizes(0);
+            let start = axes.iter().map(|&a| own[a] * (from.dims()[a] as isize - 1)).sum();
+            let stride = |a: usize| if axes.contains(&a) { -own[a] } else { own[a] };
+            ((0..own.len()).map(stride).collect(), start)
+        }
+    };
+    if node.ty.numel() == 0 {
+        return Ok(Box::default());
+    }
+    offsets(node.shape().dims(), &strides, start).into_iter().map(|at| s.element(source, at)).collect()
+}
+
+fn constant(s: &mut Scheduler<'_>, dtype: DType, value: f64) -> ScalarId {
+    let bits = match dtype {
+        DType::F64 => value.to_bits(),
+        DType::F32 => u64::from((value as f32).to_bits()),
+        DType::I64 => value as i64 as u64,
+        DType::Bool => u64::from(value != 0.0),
+    };
+    s.scalar(dtype, Def::Const(bits))
+}
+
+fn pad(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+    let x = s.scalars(node.operands[0])?;
+    let fill = constant(s, node.ty.dtype, node.attrs().float(3));
+    let mut out = vec![fill; node.ty.numel()];
+    let (lo, inner) = (node.attrs().sizes(0), node.attrs().sizes(2));
+    let own = signed_strides(node.shape());
+    let start = (0..own.len()).map(|a| lo[a] as isize * own[a]).sum();
+    let strides: SmallVec<[isize; 4]> = (0..own.len()).map(|a| own[a] * (inner[a] as isize + 1)).collect();
+    if !x.is_empty() {
+        let dims = s.core.node(node.operands[0]).shape().clone();
+        for (at, &v) in offsets(dims.dims(), &strides, start).into_iter().zip(x.iter()) {
+            out[at] = v;
+        }
+    }
+    Ok(out.into())
+}
+
+fn concat(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+    let axis = node.attrs().int(0) as usize;
+    let outer: usize = node.shape().dims()[..axis].iter().product();
+    let mut parts = Vec::with_capacity(node.operands.len());
+    for &v in &node.operands {
+        let run: usize = s.core.node(v).shape().dims()[axis..].iter().product();
+        parts.push((s.scalars(v)?, run));
+    }
+    let mut out = Vec::with_capacity(node.ty.numel());
+    for o in 0..outer {
+        for (part, run) in &parts {
+            out.extend_from_slice(&part[o * run..(o + 1) * run]);
+        }
+    }
+    Ok(out.into())
+}
+
+fn join(s: &mut Scheduler<'_>, kind: Reduction, dtype: DType, a: ScalarId, b: ScalarId) -> ScalarId {
+    let f = if kind == Reduction::Max { MapFn::Maximum } else { MapFn::Add };
+    s.scalar(dtype, Def::Map(f, smallvec![a, b]))
+}
+
+/// Lanes, then the halving tree; absent lanes are skipped.
+fn lanes(
+    s: &mut Scheduler<'_>,
+    kind: Reduction,
+    dtype: DType,
+    terms: impl Iterator<Item = (ScalarId, Option<ScalarId>)>,
+) -> ScalarId {
+    let full = dtype.lanes();
+    let mut lanes: SmallVec<[ScalarId; 32]> = SmallVec::new();
+    for (r, (a, factor)) in terms.enumerate() {
+        let next = |s: &mut Scheduler<'_>, acc: Option<ScalarId>| match (acc, factor) {
+            (None, None) => a,
+            (None, Some(b)) => s.scalar(dtype, Def::Map(MapFn::Mul, smallvec![a, b])),
+            (Some(acc), None) => join(s, kind, dtype, acc, a),
+            (Some(acc), Some(b)) => s.scalar(dtype, Def::Map(MapFn::Fma, smallvec![a, b, acc])),
+        };
+        if r < full {
+            let lane = next(s, None);
+            lanes.push(lane);
+        } else {
+            lanes[r % full] = next(s, Some(lanes[r % full]));
+        }
+    }
+    let mut width = full / 2;
+    while width > 0 {
+        for i in 0..width.min(lanes.len()) {
+            if i + width < lanes.len() {
+                lanes[i] = join(s, kind, dtype, lanes[i], lanes[i + width]);
+            }
+        }
+        lanes.truncate(width);
+        width /= 2;
+    }
+    lanes.first().copied().unwrap_or_else(|| constant(s, dtype, 0.0))
+}
+
+fn reduce(s: &mut Scheduler<'_>, node: &CoreNode, kind: Reduction) -> Result<Elements, LowerError> {
+    let dtype = node.ty.dtype;
+    let x = s.scalars(node.operands[0])?;
+    if kind == Reduction::Dot {
+        let y = s.scalars(node.operands[1])?;
+        let k = y.len();
+        return Ok((0..node.ty.numel())
+            .map(|row| lanes(s, kind, dtype, (0..k).map(|i| (x[row * k + i], Some(y[i])))))
+            .collect());
+    }
+    let shape = s.core.node(node.operands[0]).shape().clone();
+    let axes = node.attrs().sizes(0);
+    let own = signed_strides(&shape);
+    let pick = |reduced: bool| -> (Vec<usize>, Vec<isize>) {
+        (0..shape.rank()).filter(|a| axes.contains(a) == reduced).map(|a| (shape.dims()[a], own[a])).unzip()
+    };
+    let (kept, red) = (pick(false), pick(true));
+    let inner = offsets(&red.0, &red.1, 0);
+    Ok(offsets(&kept.0, &kept.1, 0)
+        .into_iter()
+        .map(|base| lanes(s, kind, dtype, inner.iter().map(|&at| (x[base + at], None))))
+        .collect())
+}
+
+fn matmul(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+    let dtype = node.ty.dtype;
+    let (a, b) = (s.scalars(node.operands[0])?, s.scalars(node.operands[1])?);
+    let (a_shape, b_shape) = (s.core.node(node.operands[0]).shape(), s.core.node(node.operands[1]).shape());
+    let dims = node.shape().dims();
+    let (lead, m, n) = (&dims[..dims.len() - 2], dims[dims.len() - 2], dims[dims.len() - 1]);
+    let k = a_shape.dims()[a_shape.rank() - 1];
+    let batch = |shape: &Shape, per: usize| {
+        let own = Shape::new(&shape.dims()[..shape.rank() - 2]);
+        let strides = own.strides();
+        let skip = lead.len() - own.rank();
+        let stride = |axis: usize| match axis.checked_sub(skip) {
+            Some(i) if own.dims()[i] != 1 => (strides[i] * per) as isize,
+            _ => 0,
+        };
+        offsets(lead, &(0..lead.len()).map(stride).collect::<SmallVec<[isize; 4]>>(), 0)
+    };
+    let (ao, bo) = (batch(a_shape, m * k), batch(b_shape, k * n));
+    let zero = constant(s, dtype, 0.0);
+    let mut out = Vec::with_capacity(node.ty.numel());
+    for (ao, bo) in ao.into_iter().zip(bo) {
+        for i in 0..m {
+            for j in 0..n {
+                let mut acc = zero;
+                for p in 0..k {
+                    let args = smallvec![a[ao + i * k + p], b[bo + p * n + j], acc];
+                    acc = s.scalar(dtype, Def::Map(MapFn::Fma, args));
+                }
+                out.push(acc);
+            }
+        }
+    }
+    Ok(out.into())
+}
+
+/// For each element of the indexed side the element of the source side.
+fn sources(s: &Scheduler<'_>, node: &CoreNode, prim: Prim) -> Vec<Option<usize>> {
+    let Some(index) = s.core.literal(node.operands[1]) else { return Vec::new() };
+    let shape = s.core.node(node.operands[0]).shape();
+    let axis = node.attrs().int(0) as usize;
+    let dims = shape.dims();
+    let outer: usize = dims[..axis].iter().product();
+    let (len, inner): (usize, usize) = (dims[axis], dims[axis + 1..].iter().product());
+    let whole = matches!(prim, Prim::IndexSelect | Prim::IndexAdd);
+    let count = if whole { index.ty().numel() } else { index.ty().shape.dims()[axis] };
+    let mut out = Vec::with_capacity(outer * count * inner);
+    for o in 0..outer {
+        for c in 0..count {
+            for i in 0..inner {
+                let position = if whole { c } else { (o * count + c) * inner + i };
+                let value = usize::try_from(index.bits(position) as i64).ok().filter(|&v| v < len);
+                out.push(value.map(|v| (o * len + v) * inner + i));
+            }
+        }
+    }
+    out
+}
+
+fn read(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, LowerError> {
+    let zero = constant(s, node.ty.dtype, 0.0);
+    sources(s, node, prim)
+        .into_iter()
+        .map(|at| at.map_or(Ok(zero), |at| s.element(node.operands[0], at)))
+        .collect()
+}
+
+fn add(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, LowerError> {
+    let mut out = s.scalars(node.operands[0])?.into_vec();
+    let update = s.scalars(node.operands[2])?;
+    for (at, &v) in sources(s, node, prim).into_iter().zip(update.iter()) {
+        if let Some(at) = at {
+            out[at] = s.scalar(node.ty.dtype, Def::Map(MapFn::Add, smallvec![out[at], v]));
+        }
+    }
+    Ok(out.into())
+}

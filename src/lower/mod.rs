@@ -1,0 +1,101 @@
+//! Lowering: graph -> primitives -> plan (scalars, loop kernels, calls, memory).
+
+mod calls;
+pub(crate) mod check;
+mod collapse;
+mod core;
+mod explode;
+mod fuse;
+pub(crate) mod memory;
+pub(crate) mod plan;
+mod schedule;
+mod simplify;
+
+use crate::graph::{Graph, GraphError};
+use crate::ops::{AttrSpec, Op, OpError, Prim, Row, Rule, Value};
+use plan::{Place, Plan};
+use thiserror::Error;
+
+pub use schedule::Limits;
+
+/// Why a graph cannot be lowered.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum LowerError {
+    /// A rule or an expansion failed.
+    #[error("{0}")]
+    Graph(#[from] GraphError),
+    /// The scratch memory does not fit the address space.
+    #[error("the scratch memory of the program does not fit the address space")]
+    TooLarge,
+    /// The lowering broke its own rule: a defect of this crate.
+    #[error("internal error of the lowering: {0}")]
+    Internal(&'static str),
+}
+
+/// Stands for an input in the core graph; never evaluated.
+static INPUT_ROW: Row = Row {
+    name: "input",
+    min_operands: 0,
+    max_operands: 0,
+    attrs: &[] as &[AttrSpec],
+    infer: |op, _| Err(OpError::MissingRule { op: op.name(), rule: "shape" }),
+    value: Value::Prim(Prim::Const),
+    vjp: Rule::Zero,
+    jvp: Rule::Zero,
+    exact: true,
+};
+pub(crate) const INPUT_OP: Op = Op::plain(&INPUT_ROW);
+
+/// How a graph is lowered.
+#[derive(Clone, Copy, Debug)]
+pub struct Lowering {
+    /// Whether IEEE-exact rewrites and common subexpressions are applied.
+    pub simplify: bool,
+    /// Unrolling and fusion.
+    pub limits: Limits,
+}
+
+/// Lowers a graph whose inputs and outputs live at the given places.
+pub(crate) fn lower(
+    graph: &Graph,
+    inputs: &[Place],
+    outputs: &[Place],
+    how: Lowering,
+) -> Result<Plan, LowerError> {
+    let core = core::expand(graph, how.simplify)?;
+    let live = core.live();
+    let mut plan = schedule::Scheduler::new(&core, &live, how.limits).run(&live, inputs, outputs)?;
+    memory::plan_arena(&mut plan)?;
+    check::addresses(&plan)?;
+    if cfg!(any(debug_assertions, feature = "fuzzing")) {
+        check::order(&plan)?;
+    }
+    Ok(plan)
+}
+
+/// Calls `f` with the offset of each point of an index space, row-major.
+pub(crate) fn walk(dims: &[usize], strides: &[isize], start: isize, mut f: impl FnMut(isize)) {
+    if dims.contains(&0) {
+        return;
+    }
+    let mut index = vec![0usize; dims.len()];
+    let mut at = start;
+    loop {
+        f(at);
+        let mut axis = dims.len();
+        loop {
+            if axis == 0 {
+                return;
+            }
+            axis -= 1;
+            index[axis] += 1;
+            at += strides[axis];
+            if index[axis] < dims[axis] {
+                break;
+            }
+            at -= strides[axis] * dims[axis] as isize;
+            index[axis] = 0;
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What code is generated from: buffers, scalars, loop kernels and calls, in
+//! execution order. Kernels are data before they are code.
+
+use crate::graph::DType;
+use crate::ops::{Literal, MapFn, Reduction};
+use cotangent_runtime::index::IndexDims;
+use cotangent_runtime::matmul::MatmulDims;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+macro_rules! plan_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+plan_id!(
+    /// A memory region.
+    BufId
+);
+plan_id!(
+    /// A number held in a register (or a slot of the arena between chunks).
+    ScalarId
+);
+
+/// Where a buffer lives.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// The caller's input at this position, read in place.
+    Input(u32),
+    /// The caller's output at this position, written in place.
+    Output(u32),
+    /// A fixed byte offset in the workspace: values that outlive the call.
+    Persist(usize),
+    /// Scratch; the planner gives it a byte offset in the workspace.
+    Temp(Option<usize>),
+    /// Elements of a constant, owned by the program.
+    Literal(Arc<Literal>),
+}
+
+/// A contiguous, row-major region.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    pub dtype: DType,
+    pub len: usize,
+    pub place: Place,
+}
+
+impl Buffer {
+    pub fn bytes(&self) -> usize {
+        self.len * self.dtype.size()
+    }
+}
+
+/// How a scalar comes about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Def {
+    /// These bits.
+    Const(u64),
+    /// An element of a buffer.
+    Load(BufId, usize),
+    /// A function of other scalars.
+    Map(MapFn, SmallVec<[ScalarId; 3]>),
+    /// Another scalar, converted.
+    Cast(ScalarId),
+}
+
+/// A scalar.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scalar {
+    pub dtype: DType,
+    pub def: Def,
+}
+
+/// Elements of a buffer as a function of the loop indices:
+/// `offset + sum(index * stride)`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Access {
+    pub buf: BufId,
+    pub offset: isize,
+    pub strides: SmallVec<[isize; 4]>,
+}
+
+/// One step of a kernel's body, over lanes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LaneOp {
+    Load(Access),
+    Const(u64),
+    Scalar(ScalarId),
+    Map(MapFn, SmallVec<[u32; 3]>),
+    Cast(u32),
+}
+
+/// A step and its element type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lane {
+    pub dtype: DType,
+    pub op: LaneOp,
+}
+
+/// What becomes of the body's values.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// Each is stored.
+    Store(u32),
+    /// They are reduced over the last `reduced` dims in the order of contract C1.
+    Reduce { kind: Reduction, value: u32, factor: Option<u32>, reduced: usize },
+}
+
+/// A loop nest: an index space, a straight-line body, an ending.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// Extents, outermost first; none is 0.
+    pub dims: SmallVec<[usize; 4]>,
+    pub body: Vec<Lane>,
+    pub ending: Ending,
+    /// Where results go; its strides cover the kept dims.
+    pub store: Access,
+}
+
+impl Kernel {
+    /// Number of trailing dims that are reduced.
+    pub fn reduced(&self) -> usize {
+        match self.ending {
+            Ending::Store(_) => 0,
+            Ending::Reduce { reduced, .. } => reduced,
+        }
+    }
+}
+
+/// A buffer and a first element.
+pub type At = (BufId, isize);
+
+/// A call into `runtime/`.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// c = a b
+    Matmul { dtype: DType, dims: MatmulDims, a: At, b: At, c: At },
+    /// An indexed read: `symbol(dims, source, index, out, status)`.
+    Read { symbol: &'static str, dims: IndexDims, source: BufId, index: BufId, out: BufId },
+    /// An indexed addition: `symbol(dims, base, index, update, out, status)`.
+    Add { symbol: &'static str, dims: IndexDims, base: BufId, index: BufId, update: BufId, out: BufId },
+}
+
+/// One step of a program.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// Computes a scalar.
+    Scalar(ScalarId),
+    /// Stores a scalar.
+    Store(BufId, usize, ScalarId),
+    /// Runs a loop nest.
+    Loop(Box<Kernel>),
+    /// Calls the runtime.
+    Call(Box<Call>),
+}
+
+/// A lowered graph.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub buffers: Vec<Buffer>,
+    pub scalars: Vec<Scalar>,
+    pub items: Vec<Item>,
+    /// Scratch bytes, 64-byte aligned, behind the persistent region.
+    pub temp_bytes: usize,
+}
+
+impl Plan {
+    pub fn buffer(&self, id: BufId) -> &Buffer {
+        &self.buffers[id.index()]
+    }
+
+    pub fn scalar(&self, id: ScalarId) -> &Scalar {
+        &self.scalars[id.index()]
+    }
+
+    /// Buffers that an item reads and the one it writes.
+    pub fn touches(&self, item: &Item, mut read: impl FnMut(BufId), mut write: impl FnMut(BufId)) {
+        let scalar = |id: ScalarId, read: &mut dyn FnMut(BufId)| match &self.scalar(id).def {
+            Def::Load(buf, _) => read(*buf),
+            Def::Map(_, args) => {
+                for &arg in args {
+                    if let Def::Load(buf, _) = self.scalar(arg).def {
+                        read(buf);
+                    }
+                }
+            }
+            Def::Cast(arg) => {
+                if let Def::Load(buf, _) = self.scalar(*arg).def {
+                    read(buf);
+                }
+            }
+            Def::Const(_) => {}
+        };
+        match item {
+            Item::Scalar(id) => scalar(*id, &mut read),
+            Item::Store(buf, _, id) => {
+                if let Def::Load(from, _) = self.scalar(*id).def {
+                    read(from);
+                }
+                write(*buf);
+            }
+            Item::Loop(kernel) => {
+                for lane in &kernel.body {
+                    match &lane.op {
+                        LaneOp::Load(access) => read(access.buf),
+                        LaneOp::Scalar(id) => {
+                            if let Def::Load(buf, _) = self.scalar(*id).def {
+                                read(buf);
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                write(kernel.store.buf);
+            }
+            Item::Call(call) => match call.as_ref() {
+                Call::Matmul { a, b, c, .. } => {
+                    read(a.0);
+                    read(b.0);
+                    write(c.0);
+                }
+                Call::Read { source, index, out, .. } => {
+                    read(*source);
+                    read(*index);
+                    write(*out);
+                }
+                Call::Add { base, index, update, out, .. } => {
+                    read(*base);
+                    read(*index);
+                    read(*update);
+                    write(*out);
+                }
+            },
+        }
+    }
+}

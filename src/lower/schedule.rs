@@ -1,0 +1,302 @@
+//! From primitives to a plan: which nodes become scalars in registers, which
+//! become memory, and which vanish into the kernels of their users.
+
+use crate::graph::{DType, Shape, ValueId};
+use crate::lower::core::{Core, CoreNode, Kind};
+use crate::lower::plan::{BufId, Buffer, Def, Item, Place, Plan, Scalar, ScalarId};
+use crate::lower::{LowerError, explode};
+use crate::ops::{MapFn, Prim};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+/// How far tensors are unrolled to scalars.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Scalar operations of a graph that is unrolled as a whole.
+    pub unroll: usize,
+    /// Whether element-wise nodes may join the kernels of their users.
+    pub fuse: bool,
+}
+
+/// Recomputing more than this for a second user costs more than memory does.
+const SHARED_COST: u32 = 6;
+/// A body never grows past this; also bounds the recursion of the builder.
+const BODY_COST: u32 = 80;
+
+pub struct Scheduler<'c> {
+    pub core: &'c Core,
+    pub plan: Plan,
+    /// Nodes whose elements are scalars.
+    pub elements: Vec<Option<Box<[ScalarId]>>>,
+    /// Nodes that are in memory.
+    pub memory: Vec<Option<BufId>>,
+    /// The place of the first output that a node is.
+    pub(super) output: Vec<Option<Place>>,
+    /// Nodes to put in memory when they are reached.
+    root: Vec<bool>,
+    /// Nodes to unroll.
+    unrolled: Vec<bool>,
+    merged: FxHashMap<Scalar, ScalarId>,
+}
+
+/// Scalar operations that an unrolled node takes.
+fn work(core: &Core, node: &CoreNode) -> usize {
+    let operand = |i: usize| core.node(node.operands[i]).ty.numel();
+    match node.kind {
+        Kind::Map(_) | Kind::Prim(Prim::Cast) => node.ty.numel(),
+        Kind::Prim(Prim::Reduce(_)) => operand(0),
+        Kind::Prim(Prim::Matmul) => {
+            let dims = core.node(node.operands[0]).shape().dims();
+            node.ty.numel().saturating_mul(dims[dims.len() - 1])
+        }
+        Kind::Prim(Prim::IndexAdd | Prim::ScatterAdd) => operand(2),
+        _ => 0,
+    }
+}
+
+/// Elements that an unrolled node names, whether or not it computes them.
+fn names(node: &CoreNode) -> usize {
+    node.ty.numel()
+}
+
+/// Whether a node can be unrolled at all: an index given at run time cannot.
+fn can_unroll(core: &Core, node: &CoreNode) -> bool {
+    match node.kind {
+        Kind::Prim(Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd) => {
+            core.literal(node.operands[1]).is_some()
+        }
+        _ => true,
+    }
+}
+
+fn map_cost(f: MapFn) -> u32 {
+    match f {
+        _ if f.runtime_name().is_some() => 12,
+        MapFn::Div | MapFn::Sqrt | MapFn::Recip => 4,
+        _ => 1,
+    }
+}
+
+impl<'c> Scheduler<'c> {
+    pub fn new(core: &'c Core, live: &[bool], limits: Limits) -> Scheduler<'c> {
+        let n = core.nodes.len();
+        let mut s = Scheduler {
+            core,
+            plan: Plan::default(),
+            elements: vec![None; n],
+            memory: vec![None; n],
+            output: vec![None; n],
+            root: vec![false; n],
+            unrolled: vec![false; n],
+            merged: FxHashMap::default(),
+        };
+        s.choose_unrolled(live, limits);
+        s.choose_roots(live, limits);
+        s
+    }
+
+    fn choose_unrolled(&mut self, live: &[bool], limits: Limits) {
+        let alive = || (0..self.core.nodes.len()).filter(|&i| live[i]);
+        let (mut total, mut named, mut roots) = (0usize, 0usize, self.core.outputs.len());
+        for i in alive() {
+            let node = &self.core.nodes[i];
+            total = total.saturating_add(work(self.core, node));
+            named = named.saturating_add(names(node));
+            roots += usize::from(matches!(
+                node.kind,
+                Kind::Prim(Prim::Reduce(_) | Prim::Matmul | Prim::IndexAdd | Prim::ScatterAdd | Prim::Concat)
+            ));
+        }
+        // A kernel costs some 15 ns to enter, a vector lane half of a scalar.
+        let whole = total <= limits.unroll.min(200 * roots) && named <= 16 * limits.unroll;
+        let small = if limits.unroll == 0 { 1 } else { 4 };
+        let chosen: Vec<usize> = alive()
+            .filter(|&i| {
+                let node = &self.core.nodes[i];
+                let fits = node.ty.numel() <= small && work(self.core, node) <= 8 * small;
+                can_unroll(self.core, node) && (whole || fits)
+            })
+            .collect();
+        for i in chosen {
+            self.unrolled[i] = true;
+        }
+    }
+
+    /// Which nodes are put in memory rather than recomputed by their users.
+    fn choose_roots(&mut self, live: &[bool], limits: Limits) {
+        let n = self.core.nodes.len();
+        let mut users = vec![0u32; n];
+        for i in (0..n).filter(|&i| live[i]) {
+            for v in &self.core.nodes[i].operands {
+                users[v.index()] += 1;
+            }
+        }
+        let mut cost = vec![0u32; n];
+        for i in (0..n).filter(|&i| live[i] && !self.unrolled[i]) {
+            let node = &self.core.nodes[i];
+            let inherited: u32 = node
+                .operands
+                .iter()
+                .filter(|v| !self.root[v.index()])
+                .fold(0u32, |sum, v| sum.saturating_add(cost[v.index()]));
+            let (own, always) = match node.kind {
+                Kind::Input(_) | Kind::Prim(Prim::Const) => (0, false),
+                Kind::Map(f) => (map_cost(f), false),
+                Kind::Prim(Prim::Cast | Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip) => {
+                    (1, false)
+                }
+                Kind::Prim(Prim::Pad) => (1, node.attrs().ints(2).iter().any(|&v| v != 0)),
+                Kind::Prim(Prim::Concat) => (1, node.operands.len() > 4),
+                Kind::Prim(Prim::Reshape) => (1, squeezed_axes(self.core, node).is_none()),
+                _ => (0, true),
+            };
+            cost[i] = own.saturating_add(inherited);
+            if node.kind == Kind::Prim(Prim::Broadcast) {
+                // Whatever is stretched would be computed once per copy.
+                let source = node.operands[0].index();
+                self.root[source] |= cost[source] > 1 && !self.unrolled[source];
+            }
+            if matches!(
+                node.kind,
+                Kind::Prim(Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd)
+            ) {
+                for v in &node.operands {
+                    self.root[v.index()] |= cost[v.index()] > 0;
+                }
+            }
+            let shared = users[i] > 1 && cost[i] > SHARED_COST;
+            let source = matches!(node.kind, Kind::Input(_) | Kind::Prim(Prim::Const));
+            self.root[i] = always || shared || cost[i] > BODY_COST || (!limits.fuse && !source);
+        }
+        for v in &self.core.outputs {
+            self.root[v.index()] = true;
+        }
+    }
+
+    /// Schedules all live nodes and binds the outputs.
+    pub fn run(mut self, live: &[bool], inputs: &[Place], outputs: &[Place]) -> Result<Plan, LowerError> {
+        for (&v, place) in self.core.outputs.iter().zip(outputs) {
+            let computed =
+                !matches!(self.core.node(v).kind, Kind::Input(_) | Kind::Prim(Prim::Const | Prim::Reshape));
+            if computed && self.output[v.index()].is_none() && !self.unrolled[v.index()] {
+                self.output[v.index()] = Some(place.clone());
+            }
+        }
+        // Where an unrolled node is an output, its elements are stored as they come.
+        let mut stores: FxHashMap<ValueId, Vec<usize>> = FxHashMap::default();
+        for (i, &v) in self.core.outputs.iter().enumerate() {
+            stores.entry(v).or_default().push(i);
+        }
+        let mut bound = vec![false; outputs.len()];
+        for i in (0..self.core.nodes.len()).filter(|&i| live[i]) {
+            let id = ValueId::new(i as u32);
+            if let Kind::Input(k) = self.core.nodes[i].kind {
+                let place = inputs.get(k as usize).ok_or(LowerError::Internal("an input without a place"))?;
+                self.memory[i] = Some(self.buffer(id, place.clone()));
+            }
+            if self.unrolled[i] {
+                explode::explode(&mut self, id)?;
+                if let (Some(targets), Some(elements)) = (stores.get(&id), self.elements[i].clone()) {
+                    for &k in targets {
+                        let buf = self.buffer(id, outputs[k].clone());
+                        self.store_all(buf, &elements);
+                        bound[k] = true;
+                    }
+                }
+            } else if self.root[i]
+                && !matches!(self.core.nodes[i].kind, Kind::Input(_) | Kind::Prim(Prim::Const))
+            {
+                self.materialise(id)?;
+            }
+        }
+        for (k, (&v, place)) in self.core.outputs.iter().zip(outputs).enumerate() {
+            let first =
+                self.output[v.index()].is_some() && self.core.outputs.iter().position(|&o| o == v) == Some(k);
+            if !bound[k] && !first {
+                let buf = self.buffer(v, place.clone());
+                self.copy_to(v, buf)?;
+            }
+        }
+        Ok(self.plan)
+    }
+
+    /// A buffer of the type of a node.
+    pub fn buffer(&mut self, id: ValueId, place: Place) -> BufId {
+        let ty = &self.core.node(id).ty;
+        let buffer = Buffer { dtype: ty.dtype, len: ty.numel(), place };
+        self.plan.buffers.push(buffer);
+        BufId(self.plan.buffers.len() as u32 - 1)
+    }
+
+    /// Where a node that is about to be computed goes.
+    pub fn target(&mut self, id: ValueId) -> BufId {
+        let place = self.output[id.index()].clone().unwrap_or(Place::Temp(None));
+        self.buffer(id, place)
+    }
+
+    pub fn store_all(&mut self, buf: BufId, elements: &[ScalarId]) {
+        for (i, &s) in elements.iter().enumerate() {
+            self.plan.items.push(Item::Store(buf, i, s));
+        }
+    }
+
+    /// A scalar, merged with an equal one; loads and constants cost no item.
+    pub fn scalar(&mut self, dtype: DType, def: Def) -> ScalarId {
+        let scalar = Scalar { dtype, def };
+        if let Some(&id) = self.merged.get(&scalar) {
+            return id;
+        }
+        let id = ScalarId(self.plan.scalars.len() as u32);
+        if matches!(scalar.def, Def::Map(..) | Def::Cast(_)) {
+            self.plan.items.push(Item::Scalar(id));
+        }
+        self.merged.insert(scalar.clone(), id);
+        self.plan.scalars.push(scalar);
+        id
+    }
+
+    /// The elements of a node as scalars, loaded where it is in memory.
+    pub fn scalars(&mut self, id: ValueId) -> Result<Box<[ScalarId]>, LowerError> {
+        if let Some(elements) = &self.elements[id.index()] {
+            return Ok(elements.clone());
+        }
+        let ty = self.core.node(id).ty.clone();
+        if let Some(literal) = self.core.literal(id).cloned() {
+            return Ok((0..ty.numel()).map(|i| self.scalar(ty.dtype, Def::Const(literal.bits(i)))).collect());
+        }
+        let buf = self.materialise(id)?;
+        let loads: Box<[ScalarId]> =
+            (0..ty.numel()).map(|i| self.scalar(ty.dtype, Def::Load(buf, i))).collect();
+        self.elements[id.index()] = Some(loads.clone());
+        Ok(loads)
+    }
+
+    /// One element of a node as a scalar.
+    pub fn element(&mut self, id: ValueId, index: usize) -> Result<ScalarId, LowerError> {
+        if let Some(elements) = &self.elements[id.index()] {
+            return Ok(elements[index]);
+        }
+        let dtype = self.core.node(id).ty.dtype;
+        if let Some(literal) = self.core.literal(id) {
+            let bits = literal.bits(index);
+            return Ok(self.scalar(dtype, Def::Const(bits)));
+        }
+        let buf = self.materialise(id)?;
+        Ok(self.scalar(dtype, Def::Load(buf, index)))
+    }
+}
+
+/// For a reshape that only adds or removes axes of extent 1: the source axis of
+/// each axis of the result (`None` for an added one).
+pub fn squeezed_axes(core: &Core, node: &CoreNode) -> Option<SmallVec<[Option<usize>; 4]>> {
+    let from: &Shape = core.node(node.operands[0]).shape();
+    let to = node.shape();
+    let wide = |s: &Shape| -> SmallVec<[usize; 4]> { (0..s.rank()).filter(|&a| s.dims()[a] != 1).collect() };
+    let (a, b) = (wide(from), wide(to));
+    let same = a.len() == b.len() && a.iter().zip(&b).all(|(&i, &j)| from.dims()[i] == to.dims()[j]);
+    if !same {
+        return None;
+    }
+    let mut next = a.iter().copied();
+    Some((0..to.rank()).map(|axis| if to.dims()[axis] == 1 { None } else { next.next() }).collect())
+}

@@ -1,0 +1,259 @@
+//! Rewrites that keep every bit (NaNs as a class): no x + 0, no reassociation.
+
+use crate::graph::{DType, ValueId, ValueType};
+use crate::lower::core::{Expander, Kind};
+use crate::ops::{Elements, Literal, MapFn, Op, Prim, make};
+use crate::tape::{Native, Tensor, fold};
+
+/// Largest constant that is folded element by element.
+const FOLD_LIMIT: usize = 1 << 14;
+
+fn uniform_f64(e: &Expander, v: ValueId) -> Option<f64> {
+    let bits = e.core.uniform(v)?;
+    match e.core.node(v).ty.dtype {
+        DType::F64 => Some(f64::from_bits(bits)),
+        DType::F32 => Some(f64::from(f32::from_bits(bits as u32))),
+        _ => None,
+    }
+}
+
+fn is(e: &Expander, v: ValueId, value: f64) -> bool {
+    uniform_f64(e, v).is_some_and(|c| c.to_bits() == value.to_bits())
+}
+
+/// The operand of a negation.
+fn negated(e: &Expander, v: ValueId) -> Option<ValueId> {
+    let node = e.core.node(v);
+    (node.kind == Kind::Map(MapFn::Neg)).then(|| node.operands[0])
+}
+
+/// 1 / c where c is a power of two and both are normal.
+fn exact_reciprocal(c: f64, dtype: DType) -> Option<f64> {
+    let r = 1.0 / c;
+    let power = c.is_normal() && r.is_normal() && c.to_bits() << 12 == 0;
+    let fits = dtype == DType::F64 || ((r as f32).is_normal() && (c as f32).is_normal());
+    (power && fits).then_some(r)
+}
+
+/// An equal, simpler node for a scalar function, if one is known.
+pub fn map(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty: &ValueType) -> Option<ValueId> {
+    if let Some(id) = fold_map(e, op, operands, ty) {
+        return Some(id);
+    }
+    if let Some(id) = hoist_broadcast(e, f, op, operands, ty) {
+        return Some(id);
+    }
+    let make = |e: &mut Expander, f: MapFn, op: Op, operands: &[ValueId]| e.map(f, op, operands, ty.clone());
+    match (f, operands) {
+        (MapFn::Neg, &[a]) => negated(e, a),
+        (MapFn::Add, &[a, b]) => {
+            if is(e, a, -0.0) {
+                Some(b)
+            } else if is(e, b, -0.0) {
+                Some(a)
+            } else if let Some(b) = negated(e, b) {
+                Some(make(e, MapFn::Sub, make::sub(), &[a, b]))
+            } else if let Some(a) = negated(e, a) {
+                Some(make(e, MapFn::Sub, make::sub(), &[b, a]))
+            } else {
+                ordered(e, f, op, a, b, ty)
+            }
+        }
+        (MapFn::Sub, &[a, b]) => {
+            if is(e, b, 0.0) {
+                Some(a)
+            } else {
+                let b = negated(e, b)?;
+                Some(make(e, MapFn::Add, make::add(), &[a, b]))
+            }
+        }
+        (MapFn::Mul, &[a, b]) => {
+            if is(e, a, 1.0) {
+                Some(b)
+            } else if is(e, b, 1.0) {
+                Some(a)
+            } else if is(e, a, -1.0) {
+                Some(make(e, MapFn::Neg, make::neg(), &[b]))
+            } else if is(e, b, -1.0) {
+                Some(make(e, MapFn::Neg, make::neg(), &[a]))
+            } else if a == b {
+                Some(make(e, MapFn::Square, make::square(), &[a]))
+            } else if let Some(a) = negated(e, a) {
+                let product = make(e, MapFn::Mul, make::mul(), &[a, b]);
+                Some(make(e, MapFn::Neg, make::neg(), &[product]))
+            } else if let Some(b) = negated(e, b) {
+                let product = make(e, MapFn::Mul, make::mul(), &[a, b]);
+                Some(make(e, MapFn::Neg, make::neg(), &[product]))
+            } else {
+                ordered(e, f, op, a, b, ty)
+            }
+        }
+        (MapFn::Div, &[a, b]) => {
+            if is(e, b, 1.0) {
+                return Some(a);
+            }
+            let r = exact_reciprocal(uniform_f64(e, b)?, ty.dtype)?;
+            let r = e.literal(Literal::filled(ty.dtype, ty.shape.clone(), r));
+            Some(make(e, MapFn::Mul, make::mul(), &[a, r]))
+        }
+        (MapFn::Square | MapFn::Abs, &[a]) => {
+            let a = negated(e, a)?;
+            Some(make(e, f, op.clone(), &[a]))
+        }
+        (MapFn::Select, &[c, a, b]) => match e.core.uniform(c) {
+            _ if a == b => Some(a),
+            Some(0) => Some(b),
+            Some(_) => Some(a),
+            None => None,
+        },
+        (MapFn::And | MapFn::Or, &[a, b]) if a == b => Some(a),
+        (MapFn::Maximum | MapFn::Minimum | MapFn::And | MapFn::Or | MapFn::Xor, &[a, b]) => {
+            ordered(e, f, op, a, b, ty)
+        }
+        _ => None,
+    }
+}
+
+/// Commutative operands in one order, so that equal nodes merge. Only the
+/// payload of a NaN can tell.
+fn ordered(e: &mut Expander, f: MapFn, op: &Op, a: ValueId, b: ValueId, ty: &ValueType) -> Option<ValueId> {
+    (a > b).then(|| e.node(Kind::Map(f), op.clone(), &[b, a], ty.clone()))
+}
+
+/// Constants through the tape's own definition.
+fn fold_map(e: &mut Expander, op: &Op, operands: &[ValueId], ty: &ValueType) -> Option<ValueId> {
+    let literals = operands.iter().map(|&v| e.core.literal(v).cloned()).collect::<Option<Vec<_>>>()?;
+    if literals.iter().all(|l| l.uniform_bits().is_some()) && ty.numel() > 0 {
+        let scalars = literals.iter().map(|l| filled_scalar(l)).collect::<Option<Vec<_>>>()?;
+        let folded = fold(op, scalars)?;
+        let literal = Literal::new(ty.shape.clone(), elements(&folded))?;
+        return Some(e.literal(literal));
+    }
+    fold_all(e, op, operands, ty)
+}
+
+fn filled_scalar(l: &Literal) -> Option<Tensor<Native>> {
+    let one = Literal::new((), first(l.elements()))?;
+    Tensor::from_literal(&one).ok()
+}
+
+fn first(elements: &Elements) -> Elements {
+    match elements {
+        Elements::F64(v) => Elements::F64(v[..1].to_vec()),
+        Elements::F32(v) => Elements::F32(v[..1].to_vec()),
+        Elements::I64(v) => Elements::I64(v[..1].to_vec()),
+        Elements::Bool(v) => Elements::Bool(v[..1].to_vec()),
+    }
+}
+
+fn elements(tensor: &Tensor<Native>) -> Elements {
+    use crate::tape::Data;
+    match tensor.data() {
+        Data::F64(v) => Elements::F64(v.to_vec()),
+        Data::F32(v) => Elements::F32(v.to_vec()),
+        Data::I64(v) => Elements::I64(v.to_vec()),
+        Data::Bool(v) => Elements::Bool(v.to_vec()),
+    }
+}
+
+fn fold_all(e: &mut Expander, op: &Op, operands: &[ValueId], ty: &ValueType) -> Option<ValueId> {
+    if operands.is_empty() || ty.numel() > FOLD_LIMIT || ty.numel() == 0 {
+        return None;
+    }
+    let mut tensors = Vec::with_capacity(operands.len());
+    for &v in operands {
+        let literal = e.core.literal(v)?;
+        if literal.ty().numel() > FOLD_LIMIT {
+            return None;
+        }
+        tensors.push(Tensor::from_literal(literal).ok()?);
+    }
+    let folded = fold(op, tensors)?;
+    let literal = Literal::new(ty.shape.clone(), elements(&folded))?;
+    Some(e.literal(literal))
+}
+
+/// f(broadcast x) = broadcast f(x): the same numbers, computed once each.
+fn hoist_broadcast(
+    e: &mut Expander,
+    f: MapFn,
+    op: &Op,
+    operands: &[ValueId],
+    ty: &ValueType,
+) -> Option<ValueId> {
+    let mut source = None;
+    for &v in operands {
+        let node = e.core.node(v);
+        match node.kind {
+            Kind::Prim(Prim::Broadcast) => {
+                let shape = e.core.node(node.operands[0]).shape();
+                if source.as_ref().is_some_and(|s| s != shape) {
+                    return None;
+                }
+                source = Some(shape.clone());
+            }
+            _ if e.core.uniform(v).is_some() => {}
+            _ => return None,
+        }
+    }
+    let source = source?;
+    let mut inner: smallvec::SmallVec<[ValueId; 3]> = smallvec::SmallVec::new();
+    for &v in operands {
+        let node = e.core.node(v);
+        inner.push(match node.kind {
+            Kind::Prim(Prim::Broadcast) => node.operands[0],
+            _ => {
+                let literal = e.core.literal(v)?;
+                let literal = Literal::new(source.clone(), first(literal.elements()))?;
+                e.literal(literal)
+            }
+        });
+    }
+    let small = e.map(f, op.clone(), &inner, ValueType { dtype: ty.dtype, shape: source });
+    Some(e.broadcast(small, &ty.shape))
+}
+
+/// An equal, simpler node for a primitive, if one is known.
+pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: &ValueType) -> Option<ValueId> {
+    let &[x, ..] = operands else { return None };
+    let moves = matches!(
+        prim,
+        Prim::Broadcast | Prim::Reshape | Prim::Permute | Prim::Slice | Prim::Flip | Prim::Cast
+    );
+    if moves && e.core.node(x).ty == *ty {
+        let same = match prim {
+            Prim::Permute => op.attrs.ints(0).iter().enumerate().all(|(i, &p)| i as i64 == p),
+            Prim::Flip => op.attrs.ints(0).is_empty(),
+            _ => true,
+        };
+        if same {
+            return Some(x);
+        }
+    }
+    if let Some(literal) = e.core.literal(x).cloned()
+        && moves
+        && prim != Prim::Cast
+        && literal.uniform_bits().is_some()
+        && ty.numel() > 0
+    {
+        return Some(e.literal(Literal::new(ty.shape.clone(), first(literal.elements()))?));
+    }
+    let inner = e.core.node(x);
+    match (prim, inner.kind) {
+        (Prim::Broadcast, Kind::Prim(Prim::Broadcast)) => {
+            let source = inner.operands[0];
+            Some(e.broadcast(source, &ty.shape))
+        }
+        (Prim::Reshape, Kind::Prim(Prim::Reshape)) => {
+            let source = inner.operands[0];
+            if e.core.node(source).ty == *ty {
+                return Some(source);
+            }
+            Some(e.node(Kind::Prim(Prim::Reshape), op.clone(), &[source], ty.clone()))
+        }
+        (Prim::Concat, _) if operands.len() == 1 => Some(x),
+        (Prim::Pad, _) if e.core.node(x).ty == *ty => Some(x),
+        (Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd | Prim::Const, _) => None,
+        _ => fold_all(e, op, operands, ty),
+    }
+}

@@ -1,0 +1,233 @@
+//! Ops by name: the one place where attributes are put in the order of a row.
+
+use crate::graph::{DType, Shape};
+use crate::ops::attr::Attr;
+use crate::ops::literal::Literal;
+use crate::ops::loss::LossReduction;
+use crate::ops::row::{Op, Row};
+use crate::ops::{contract, elementwise, index, logic, loss, math, movement, reduce, softmax, source};
+use std::sync::Arc;
+
+fn ints(v: &[usize]) -> Attr {
+    Attr::Ints(v.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect())
+}
+
+fn int(v: usize) -> Attr {
+    Attr::Int(i64::try_from(v).unwrap_or(i64::MAX))
+}
+
+macro_rules! plain {
+    ($($(#[$doc:meta])* $name:ident = $module:ident :: $row:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub const fn $name() -> Op {
+                Op::plain(&$module::$row)
+            }
+        )*
+    };
+}
+
+plain! {
+    /// a + b
+    add = elementwise::ADD;
+    /// a - b
+    sub = elementwise::SUB;
+    /// a * b
+    mul = elementwise::MUL;
+    /// a / b
+    div = elementwise::DIV;
+    /// -x
+    neg = elementwise::NEG;
+    /// |x|
+    abs = elementwise::ABS;
+    /// 1, 0 or -1; 0 for NaN
+    sign = elementwise::SIGN;
+    /// x * x
+    square = elementwise::SQUARE;
+    /// 1 / x
+    recip = elementwise::RECIP;
+    /// Square root; NaN below 0
+    sqrt = elementwise::SQRT;
+    /// max(x, 0)
+    relu = elementwise::RELU;
+    /// IEEE 754-2019 maximum
+    maximum = elementwise::MAXIMUM;
+    /// IEEE 754-2019 minimum
+    minimum = elementwise::MINIMUM;
+    /// e^x
+    exp = math::EXP;
+    /// Natural logarithm
+    log = math::LOG;
+    /// Sine
+    sin = math::SIN;
+    /// Cosine
+    cos = math::COS;
+    /// Arc tangent
+    atan = math::ATAN;
+    /// Hyperbolic tangent
+    tanh = math::TANH;
+    /// 1 / (1 + e^-x)
+    sigmoid = math::SIGMOID;
+    /// log(1 + e^x)
+    softplus = math::SOFTPLUS;
+    /// x^y
+    pow = math::POW;
+    /// a == b
+    eq = logic::EQ;
+    /// a != b
+    ne = logic::NE;
+    /// a < b
+    lt = logic::LT;
+    /// a <= b
+    le = logic::LE;
+    /// a and b
+    and = logic::AND;
+    /// a or b
+    or = logic::OR;
+    /// a xor b
+    xor = logic::XOR;
+    /// not a
+    not = logic::NOT;
+    /// condition ? a : b
+    select = logic::WHERE;
+    /// Matrix product
+    matmul = contract::MATMUL;
+    /// Matrix times vector
+    matvec = contract::MATVEC;
+    /// Vector times matrix
+    vecmat = contract::VECMAT;
+    /// Inner product
+    dot = contract::DOT;
+    /// x w^T + b
+    linear = contract::LINEAR;
+    /// The identity without a derivative
+    detach = source::DETACH;
+}
+
+/// A constant.
+pub fn constant(literal: Literal) -> Op {
+    Op::with(&source::CONST, vec![Attr::Data(Arc::new(literal))])
+}
+
+/// x * factor
+pub fn scale(factor: f64) -> Op {
+    Op::with(&elementwise::SCALE, vec![Attr::Float(factor)])
+}
+
+/// min(max, max(min, x))
+pub fn clamp(min: f64, max: f64) -> Op {
+    Op::with(&elementwise::CLAMP, vec![Attr::Float(min), Attr::Float(max)])
+}
+
+/// x^n for an integer n
+pub fn powi(exponent: i64) -> Op {
+    Op::with(&elementwise::POWI, vec![Attr::Int(exponent)])
+}
+
+fn reduction(row: &'static Row, axes: &[usize], keepdims: bool) -> Op {
+    Op::with(row, vec![ints(axes), Attr::Bool(keepdims)])
+}
+
+/// Sum over ascending axes
+pub fn sum(axes: &[usize], keepdims: bool) -> Op {
+    reduction(&reduce::SUM, axes, keepdims)
+}
+
+/// Mean over ascending axes
+pub fn mean(axes: &[usize], keepdims: bool) -> Op {
+    reduction(&reduce::MEAN, axes, keepdims)
+}
+
+/// Maximum over ascending axes
+pub fn reduce_max(axes: &[usize], keepdims: bool) -> Op {
+    reduction(&reduce::REDUCE_MAX, axes, keepdims)
+}
+
+/// log sum exp over ascending axes
+pub fn logsumexp(axes: &[usize], keepdims: bool) -> Op {
+    reduction(&softmax::LOGSUMEXP, axes, keepdims)
+}
+
+/// Softmax along an axis
+pub fn softmax(axis: usize) -> Op {
+    Op::with(&softmax::SOFTMAX, vec![int(axis)])
+}
+
+/// Logarithm of the softmax along an axis
+pub fn log_softmax(axis: usize) -> Op {
+    Op::with(&softmax::LOG_SOFTMAX, vec![int(axis)])
+}
+
+/// Broadcast to a shape
+pub fn broadcast_to(shape: &Shape) -> Op {
+    Op::with(&movement::BROADCAST_TO, vec![ints(shape.dims())])
+}
+
+/// Reshape
+pub fn reshape(shape: &Shape) -> Op {
+    Op::with(&movement::RESHAPE, vec![ints(shape.dims())])
+}
+
+/// Permutation of axes
+pub fn permute(perm: &[usize]) -> Op {
+    Op::with(&movement::PERMUTE, vec![ints(perm)])
+}
+
+/// Half-open ranges with steps
+pub fn slice(start: &[usize], stop: &[usize], step: &[usize]) -> Op {
+    Op::with(&movement::SLICE, vec![ints(start), ints(stop), ints(step)])
+}
+
+/// Reversal along ascending axes
+pub fn flip(axes: &[usize]) -> Op {
+    Op::with(&movement::FLIP, vec![ints(axes)])
+}
+
+/// Padding before, after and between elements
+pub fn pad(lo: &[usize], hi: &[usize], interior: &[usize], value: f64) -> Op {
+    Op::with(&movement::PAD, vec![ints(lo), ints(hi), ints(interior), Attr::Float(value)])
+}
+
+/// Tensors joined along an axis
+pub fn concat(axis: usize) -> Op {
+    Op::with(&movement::CONCAT, vec![int(axis)])
+}
+
+/// A tensor cut along an axis
+pub fn split(axis: usize, sizes: &[usize]) -> Op {
+    Op::with(&movement::SPLIT, vec![int(axis), ints(sizes)])
+}
+
+/// Change of element type
+pub fn cast(dtype: DType) -> Op {
+    Op::with(&movement::CAST, vec![Attr::DType(dtype)])
+}
+
+fn indexed(row: &'static Row, axis: usize, zero: bool) -> Op {
+    Op::with(row, vec![int(axis), Attr::Bool(zero)])
+}
+
+/// Slices along an axis by a vector of indices
+pub fn index_select(axis: usize, zero: bool) -> Op {
+    indexed(&index::INDEX_SELECT, axis, zero)
+}
+
+/// One element per index along an axis
+pub fn gather(axis: usize, zero: bool) -> Op {
+    indexed(&index::GATHER, axis, zero)
+}
+
+/// Slices added at indices
+pub fn index_add(axis: usize, zero: bool) -> Op {
+    indexed(&index::INDEX_ADD, axis, zero)
+}
+
+/// Elements added at indices
+pub fn scatter_add(axis: usize, zero: bool) -> Op {
+    indexed(&index::SCATTER_ADD, axis, zero)
+}
+
+/// Squared error
+pub fn mse(reduction: LossReduction) -> Op {
+    Op::with(&loss::MSE, vec![Attr::Int(reduction.code())])
+}

@@ -1,0 +1,60 @@
+//! The op table: one row per operation, one file per family.
+//!
+//! A row holds the shape rule, the value, the VJP rule and the JVP rule side by
+//! side. Adding an operation touches its row and, where its value is not defined
+//! by other ops, one arm in the tape and one in the lowering.
+
+mod attr;
+mod emit;
+mod error;
+mod infer;
+mod literal;
+mod row;
+mod rules;
+
+mod contract;
+mod elementwise;
+mod index;
+mod logic;
+mod loss;
+pub mod make;
+mod math;
+mod movement;
+mod reduce;
+mod softmax;
+mod source;
+
+pub use attr::{Attr, AttrKind, Attrs};
+pub(crate) use contract::last_two as contract_dims;
+pub use emit::Emitter;
+pub use error::OpError;
+pub use literal::{Elements, Literal};
+pub use loss::LossReduction;
+pub use row::{
+    AttrSpec, Expand, Flow, Flows, Infer, JvpFn, MapFn, Op, Operand, Prim, Reduction, Results, Row, Rule,
+    Site, Tangents, Types, Value, VjpFn,
+};
+
+/// Every row, by family.
+pub fn table() -> impl Iterator<Item = &'static Row> {
+    [
+        source::ROWS,
+        elementwise::ROWS,
+        math::ROWS,
+        logic::ROWS,
+        reduce::ROWS,
+        softmax::ROWS,
+        movement::ROWS,
+        contract::ROWS,
+        index::ROWS,
+        loss::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// The row with this name.
+pub fn row_named(name: &str) -> Option<&'static Row> {
+    table().find(|row| row.name == name)
+}

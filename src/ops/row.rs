@@ -1,0 +1,360 @@
+//! The row of an operation: everything the project knows about it.
+
+use crate::graph::{ValueId, ValueType};
+use crate::ops::attr::{Attr, AttrKind, Attrs};
+use crate::ops::emit::Emitter;
+use crate::ops::error::OpError;
+use crate::ops::literal::Literal;
+use smallvec::SmallVec;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// Types of the results of a node.
+pub type Types = SmallVec<[ValueType; 1]>;
+/// Results of a node.
+pub type Results = SmallVec<[ValueId; 1]>;
+
+/// What a shape rule may look at: the operand's type and, where it is a
+/// constant, its elements (so that a constant index is checked at build time).
+#[derive(Clone, Copy, Debug)]
+pub struct Operand<'a> {
+    /// Type of the operand.
+    pub ty: &'a ValueType,
+    /// Elements, where the operand is a constant.
+    pub literal: Option<&'a Literal>,
+}
+
+/// One node as a rule sees it: handles are valid in the emitter at hand.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// The operation and its attributes.
+    pub op: &'a Op,
+    /// Operands.
+    pub operands: &'a [ValueId],
+    /// Results (empty while the value itself is being defined).
+    pub results: &'a [ValueId],
+    /// Which operands the caller wants a gradient for.
+    pub wanted: &'a [bool],
+}
+
+impl Site<'_> {
+    /// Whether a contribution to operand `i` is of use.
+    pub fn wants(&self, i: usize) -> bool {
+        self.wanted.get(i).copied().unwrap_or(true)
+    }
+}
+
+/// What a VJP rule says of one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The derivative is zero by definition (or was not wanted).
+    Zero,
+    /// The contribution to the operand's gradient.
+    To(ValueId),
+}
+
+/// The contributions of one node, one entry per operand.
+pub type Flows = SmallVec<[Flow; 4]>;
+/// The tangents of a node's results; `None` is a tangent known to be zero.
+pub type Tangents = SmallVec<[Option<ValueId>; 1]>;
+
+/// A shape rule.
+pub type Infer = fn(&Op, &[Operand<'_>]) -> Result<Types, OpError>;
+/// A definition of an op by others.
+pub type Expand = fn(&mut dyn Emitter, &Site<'_>) -> Result<Results, OpError>;
+/// A vector-Jacobian rule: cotangents of the results (`None`: not reached) to
+/// contributions to the operands.
+pub type VjpFn = fn(&mut dyn Emitter, &Site<'_>, &[Option<ValueId>]) -> Result<Flows, OpError>;
+/// A Jacobian-vector rule: tangents of the operands to tangents of the results.
+pub type JvpFn = fn(&mut dyn Emitter, &Site<'_>, &[Option<ValueId>]) -> Result<Tangents, OpError>;
+
+/// A derivative rule, or the reason that there is none.
+#[derive(Clone, Copy)]
+pub enum Rule<F> {
+    /// The rule.
+    By(F),
+    /// The results carry no derivative (integers, booleans, constants).
+    Zero,
+    /// No rule has been given: differentiating through this op is an error.
+    Missing,
+}
+
+/// How the value of an op is defined.
+#[derive(Clone, Copy)]
+pub enum Value {
+    /// One scalar function applied to every element, operands broadcast.
+    Map(MapFn),
+    /// A primitive that tape and lowering each implement.
+    Prim(Prim),
+    /// By other ops of the table.
+    Expand(Expand),
+}
+
+/// Scalar functions: the vocabulary that tape, constant folder and code
+/// generator share. Every function has one definition, in `runtime/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum MapFn {
+    Neg,
+    Abs,
+    Sign,
+    Sqrt,
+    Square,
+    Recip,
+    Exp,
+    Log,
+    Sin,
+    Cos,
+    Atan,
+    Tanh,
+    Sigmoid,
+    Softplus,
+    Relu,
+    Not,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Pow,
+    Maximum,
+    Minimum,
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    And,
+    Or,
+    Xor,
+    /// `select(condition, a, b)`
+    Select,
+    /// `fma(a, b, c)`: a * b + c with one rounding
+    Fma,
+}
+
+impl MapFn {
+    /// Number of operands.
+    pub const fn arity(self) -> usize {
+        use MapFn::*;
+        match self {
+            Neg | Abs | Sign | Sqrt | Square | Recip | Exp | Log | Sin | Cos | Atan | Tanh | Sigmoid
+            | Softplus | Relu | Not => 1,
+            Select | Fma => 3,
+            _ => 2,
+        }
+    }
+
+    /// Whether the result is a boolean.
+    pub const fn is_predicate(self) -> bool {
+        use MapFn::*;
+        matches!(self, Eq | Ne | Lt | Le | And | Or | Xor | Not)
+    }
+
+    /// Whether operands are booleans.
+    pub const fn is_logical(self) -> bool {
+        matches!(self, MapFn::And | MapFn::Or | MapFn::Xor | MapFn::Not)
+    }
+
+    /// The function of `runtime/` that computes it, if it takes more than a few instructions.
+    pub const fn runtime_name(self) -> Option<&'static str> {
+        use MapFn::*;
+        Some(match self {
+            Exp => "exp",
+            Log => "log",
+            Sin => "sin",
+            Cos => "cos",
+            Atan => "atan",
+            Tanh => "tanh",
+            Sigmoid => "sigmoid",
+            Softplus => "softplus",
+            Pow => "pow",
+            _ => return None,
+        })
+    }
+}
+
+/// How a reduction combines elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// Sum in the lane order of contract C1.
+    Sum,
+    /// Maximum; NaN propagates, -0 < +0.
+    Max,
+    /// Sum of products of two operands, fma'd into the lanes.
+    Dot,
+}
+
+/// Primitives that are not element-wise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Prim {
+    Const,
+    Cast,
+    Broadcast,
+    Reshape,
+    Permute,
+    Slice,
+    Flip,
+    Pad,
+    Concat,
+    Reduce(Reduction),
+    Matmul,
+    /// dst[o, c, i] = src[o, index[c], i]
+    IndexSelect,
+    /// dst = base; dst[o, index[c], i] += update[o, c, i]
+    IndexAdd,
+    /// dst[o, c, i] = src[o, index[o, c, i], i]
+    Gather,
+    /// dst = base; dst[o, index[o, c, i], i] += update[o, c, i]
+    ScatterAdd,
+}
+
+/// Name, kind and default of one attribute.
+#[derive(Clone, Copy, Debug)]
+pub struct AttrSpec {
+    /// Name in the text form.
+    pub name: &'static str,
+    /// Kind.
+    pub kind: AttrKind,
+}
+
+impl AttrSpec {
+    /// An attribute of this name and kind.
+    pub const fn new(name: &'static str, kind: AttrKind) -> AttrSpec {
+        AttrSpec { name, kind }
+    }
+}
+
+/// One row of the op table.
+pub struct Row {
+    /// Standard name (NumPy/PyTorch), also in the text form.
+    pub name: &'static str,
+    /// Smallest number of operands.
+    pub min_operands: usize,
+    /// Largest number of operands.
+    pub max_operands: usize,
+    /// Attributes, in order.
+    pub attrs: &'static [AttrSpec],
+    /// Shape rule.
+    pub infer: Infer,
+    /// Value.
+    pub value: Value,
+    /// Reverse rule.
+    pub vjp: Rule<VjpFn>,
+    /// Forward rule.
+    pub jvp: Rule<JvpFn>,
+    /// Whether value and rules are exact over the rationals (contract C5).
+    pub exact: bool,
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Row({})", self.name)
+    }
+}
+
+/// An operation: a row of the table and its attributes. Cheap to clone.
+#[derive(Clone)]
+pub struct Op {
+    row: &'static Row,
+    /// Attributes, in the order of the row.
+    pub attrs: Attrs,
+}
+
+impl Op {
+    /// An operation from its row and attributes, checked against the row's list.
+    pub fn new(row: &'static Row, attrs: Vec<Attr>) -> Result<Op, OpError> {
+        if attrs.len() != row.attrs.len() {
+            return Err(OpError::AttrCount { op: row.name, expected: row.attrs.len(), got: attrs.len() });
+        }
+        for (attr, spec) in attrs.iter().zip(row.attrs) {
+            if attr.kind() != spec.kind {
+                return Err(OpError::AttrKind {
+                    op: row.name,
+                    attr: spec.name,
+                    expected: spec.kind,
+                    got: attr.kind(),
+                });
+            }
+        }
+        Ok(Op { row, attrs: Attrs::new(attrs) })
+    }
+
+    /// An operation without attributes. Rows that need some are refused when
+    /// the node is checked.
+    pub const fn plain(row: &'static Row) -> Op {
+        Op { row, attrs: Attrs::NONE }
+    }
+
+    /// An operation whose attributes match the row by construction.
+    pub(crate) fn with(row: &'static Row, attrs: Vec<Attr>) -> Op {
+        debug_assert!(attrs.len() == row.attrs.len(), "attributes of {}", row.name);
+        Op { row, attrs: Attrs::new(attrs) }
+    }
+
+    /// The op's row.
+    pub fn row(&self) -> &'static Row {
+        self.row
+    }
+
+    /// The op's name.
+    pub fn name(&self) -> &'static str {
+        self.row.name
+    }
+
+    /// Whether this is the op of that row.
+    pub fn is(&self, row: &'static Row) -> bool {
+        std::ptr::eq(self.row, row)
+    }
+
+    /// Types of the results, or what is wrong with the operands.
+    pub fn infer(&self, operands: &[Operand<'_>]) -> Result<Types, OpError> {
+        let row = self.row;
+        if self.attrs.all().len() != row.attrs.len() {
+            return Err(OpError::AttrCount {
+                op: row.name,
+                expected: row.attrs.len(),
+                got: self.attrs.all().len(),
+            });
+        }
+        if operands.len() < row.min_operands || operands.len() > row.max_operands {
+            return Err(OpError::Arity {
+                op: row.name,
+                min: row.min_operands,
+                max: row.max_operands,
+                got: operands.len(),
+            });
+        }
+        let types = (row.infer)(self, operands)?;
+        for ty in &types {
+            if ty.checked_bytes().is_none() {
+                return Err(OpError::TooLarge { op: row.name, ty: ty.clone() });
+            }
+        }
+        Ok(types)
+    }
+}
+
+impl PartialEq for Op {
+    fn eq(&self, other: &Op) -> bool {
+        std::ptr::eq(self.row, other.row) && self.attrs == other.attrs
+    }
+}
+
+impl Eq for Op {}
+
+impl Hash for Op {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.row as *const Row as usize).hash(state);
+        self.attrs.hash(state);
+    }
+}
+
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row.name)?;
+        if !self.attrs.all().is_empty() {
+            write!(f, "{:?}", self.attrs.all())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! Compiling the functions of a program and laying out what outlives a call.
+
+use crate::derive::{self, Connection, ReverseGraph, Seeds};
+use crate::graph::{Graph, ValueId, ValueType};
+use crate::jit::{self, Code};
+use crate::lower::memory::align_up;
+use crate::lower::plan::Place;
+use crate::lower::{self, Limits, LowerError, Lowering};
+use crate::program::error::CompileError;
+use crate::program::options::{Forms, OptLevel, Options};
+
+/// One compiled function and the types of its arguments.
+pub(super) struct Function {
+    pub code: Code,
+    pub inputs: Vec<ValueType>,
+    pub outputs: Vec<ValueType>,
+    /// Whether an index could be out of range.
+    pub can_fail: bool,
+}
+
+/// Where a value lives in the persistent region: byte offset.
+pub(super) type Offsets = Vec<Option<usize>>;
+
+/// The dense form: layout of values, seeds and gradients.
+pub(super) struct Dense {
+    pub forward: Function,
+    pub reverse: Function,
+    pub values: Offsets,
+    pub seeds: Offsets,
+    pub gradients: Offsets,
+}
+
+/// All compiled functions.
+#[derive(Default)]
+pub(super) struct Functions {
+    pub forward: Option<Function>,
+    pub value_and_grad: Option<Function>,
+    pub vjp: Option<Function>,
+    pub reverse: Option<Function>,
+    pub dense: Option<Dense>,
+    pub jvp: Option<Function>,
+    pub connections: Vec<Connection>,
+    /// Bytes of the workspace.
+    pub workspace: usize,
+}
+
+fn lowering(options: &Options) -> Lowering {
+    match options.opt {
+        OptLevel::None => Lowering { simplify: false, limits: Limits { unroll: 0, fuse: false } },
+        OptLevel::Full => Lowering { simplify: true, limits: Limits { unroll: options.unroll, fuse: true } },
+    }
+}
+
+fn function(
+    graph: &Graph,
+    inputs: &[Place],
+    outputs: &[Place],
+    persist: usize,
+    options: &Options,
+) -> Result<Function, CompileError> {
+    let plan = lower::lower(graph, inputs, outputs, lowering(options))?;
+    let can_fail = plan.items.iter().any(|item| match item {
+        lower::plan::Item::Call(call) => !matches!(**call, lower::plan::Call::Matmul { .. }),
+        _ => false,
+    });
+    let code = jit::compile(&plan, options.tier, persist)?;
+    // Types of the arguments that the caller gives, by position.
+    let typed = |places: &[Place], value: &dyn Fn(usize) -> ValueId| -> Vec<ValueType> {
+        let mut args: Vec<(u32, ValueType)> = places
+            .iter()
+            .enumerate()
+            .filter_map(|(i, place)| match place {
+                Place::Input(k) | Place::Output(k) => Some((*k, graph.ty(value(i)).clone())),
+                _ => None,
+            })
+            .collect();
+        args.sort_by_key(|a| a.0);
+        args.into_iter().map(|a| a.1).collect()
+    };
+    let inputs = typed(inputs, &|i| ValueId::new(i as u32));
+    let outputs = typed(outputs, &|i| graph.outputs()[i]);
+    Ok(Function { code, inputs, outputs, can_fail })
+}
+
+fn externals(n: usize, place: fn(u32) -> Place) -> Vec<Place> {
+    (0..n as u32).map(place).collect()
+}
+
+/// Gives values offsets in the persistent region.
+struct Layout {
+    bytes: usize,
+}
+
+impl Layout {
+    fn take(&mut self, ty: &ValueType) -> Result<usize, CompileError> {
+        let at = self.bytes;
+        let bytes = usize::try_from(ty.checked_bytes().ok_or(LowerError::TooLarge)?);
+        let bytes = bytes.map_err(|_| LowerError::TooLarge)?;
+        self.bytes =
+            at.checked_add(bytes).and_then(|b| b.checked_next_multiple_of(8)).ok_or(LowerError::TooLarge)?;
+        if bytes >= 64 {
+            // Large ones start at a cache line; small ones stand close together.
+            let aligned = align_up(at).ok_or(LowerError::TooLarge)?;
+            self.bytes = aligned.checked_add(bytes.next_multiple_of(8)).ok_or(LowerError::TooLarge)?;
+            return Ok(aligned);
+        }
+        Ok(at)
+    }
+}
+
+/// Values of the primal graph that the live part of a reverse graph reads.
+fn read_by(reverse: &ReverseGraph, primal: &Graph) -> Vec<bool> {
+    let graph = &reverse.graph;
+    let mut live = vec![false; graph.len()];
+    for v in graph.outputs() {
+        live[v.index()] = true;
+    }
+    for node in graph.nodes().iter().rev() {
+        if node.results().any(|r| live[r.index()]) {
+            for v in node.operands() {
+                live[v.index()] = true;
+            }
+        }
+    }
+    live.truncate(primal.len());
+    live
+}
+
+impl Functions {
+    pub(super) fn compile(
+        graph: &Graph,
+        wrt: &[ValueId],
+        options: &Options,
+    ) -> Result<Functions, CompileError> {
+        let scalar = graph.scalar_output().is_ok();
+        let forms = options.forms.unwrap_or(if scalar {
+            Forms::FORWARD | Forms::VALUE_AND_GRAD
+        } else {
+            Forms::FORWARD
+        });
+        let mut made = Functions::default();
+        let mut layout = Layout { bytes: 0 };
+        let inputs = externals(graph.inputs().len(), Place::Input);
+        let outputs = externals(graph.outputs().len(), Place::Output);
+
+        // Layouts first: every function keeps off all that outlives a call.
+        let reverse = match forms.contains(Forms::REVERSE) {
+            true => Some(derive::reverse(graph, wrt)?),
+            false => None,
+        };
+        let mut saved: Offsets = vec![None; graph.len()];
+        if let Some(reverse) = &reverse {
+            for (v, read) in graph.values().zip(read_by(reverse, graph)) {
+                if read {
+                    saved[v.index()] = Some(layout.take(graph.ty(v))?);
+                }
+            }
+        }
+        let dense = match forms.contains(Forms::DENSE) {
+            true => Some(derive::dense_reverse(graph)?),
+            false => None,
+        };
+        let (mut values, mut seeds, mut gradients) = (saved.clone(), saved.clone(), saved.clone());
+        if dense.is_some() {
+            let mut place = |of: &mut Offsets, floats: bool| -> Result<(), CompileError> {
+                for v in graph.values() {
+                    let ty = graph.ty(v);
+                    of[v.index()] = match !floats || ty.dtype.is_float() {
+                        true => Some(layout.take(ty)?),
+                        false => None,
+                    };
+                }
+                Ok(())
+            };
+            place(&mut values, false)?;
+            place(&mut seeds, true)?;
+            place(&mut gradients, true)?;
+        }
+        let persist = layout.bytes;
+
+        if forms.contains(Forms::FORWARD) || reverse.is_some() {
+            let mut all = graph.outputs().to_vec();
+            let mut places = outputs.clone();
+            for v in graph.values() {
+                if let Some(at) = saved[v.index()] {
+                    all.push(v);
+                    places.push(Place::Persist(at));
+                }
+            }
+            made.forward = Some(function(&graph.with_outputs(&all)?, &inputs, &places, persist, options)?);
+        }
+        if let Some(reverse) = reverse {
+            let places = primal_places(&saved);
+            let seeds = (0..(reverse.graph.inputs().len() - graph.len()) as u32).map(Place::Input);
+            let places: Vec<Place> = places.chain(seeds).collect();
+            let grads = externals(wrt.len(), Place::Output);
+            made.reverse = Some(function(&reverse.graph, &places, &grads, persist, options)?);
+            made.connections = reverse.connections;
+        }
+        if forms.contains(Forms::VALUE_AND_GRAD) {
+            let (derived, connections) = derive::value_and_grad(graph, wrt, Seeds::One)?;
+            made.value_and_grad = Some(whole(&derived, persist, options)?);
+            made.connections = connections;
+        }
+        if forms.contains(Forms::VJP) {
+            let (derived, connections) = derive::value_and_grad(graph, wrt, Seeds::Outputs)?;
+            made.vjp = Some(whole(&derived, persist, options)?);
+            made.connections = connections;
+        }
+        if forms.contains(Forms::JVP) {
+            made.jvp = Some(whole(&derive::jvp(graph, wrt)?, persist, options)?);
+        }
+        if let Some(dense) = dense {
+            let all: Vec<ValueId> = graph.values().collect();
+            let forward = function(
+                &graph.with_outputs(&all)?,
+                &inputs,
+                &primal_places(&values).collect::<Vec<_>>(),
+                persist,
+                options,
+            )?;
+            let places: Vec<Place> =
+                primal_places(&values).chain(seeds.iter().flatten().map(|&at| Place::Persist(at))).collect();
+            let out: Vec<Place> = gradients.iter().flatten().map(|&at| Place::Persist(at)).collect();
+            let reverse = function(&dense.graph, &places, &out, persist, options)?;
+            made.dense = Some(Dense { forward, reverse, values, seeds, gradients });
+        }
+        made.workspace = made.functions().map(|f| f.code.workspace).max().unwrap_or(0).max(persist);
+        if made.workspace > options.max_workspace {
+            return Err(CompileError::WorkspaceTooLarge {
+                bytes: made.workspace,
+                limit: options.max_workspace,
+            });
+        }
+        Ok(made)
+    }
+
+    pub(super) fn functions(&self) -> impl Iterator<Item = &Function> {
+        let dense = self.dense.iter().flat_map(|d| [&d.forward, &d.reverse]);
+        [&self.forward, &self.value_and_grad, &self.vjp, &self.reverse, &self.jvp]
+            .into_iter()
+            .flatten()
+            .chain(dense)
+    }
+}
+
+/// A function whose arguments are all the caller's.
+fn whole(graph: &Graph, persist: usize, options: &Options) -> Result<Function, CompileError> {
+    let inputs = externals(graph.inputs().len(), Place::Input);
+    let outputs = externals(graph.outputs().len(), Place::Output);
+    function(graph, &inputs, &outputs, persist, options)
+}
+
+/// Places of the primal values as inputs; those without one are not read.
+fn primal_places(offsets: &Offsets) -> impl Iterator<Item = Place> + '_ {
+    offsets.iter().map(|at| Place::Persist(at.unwrap_or(0)))
+}

@@ -1,0 +1,110 @@
+//! Errors of compiling and of running.
+
+use crate::graph::{DType, GraphError, NodeId, ValueType};
+use crate::jit::JitError;
+use crate::lower::LowerError;
+use std::fmt;
+use std::panic::Location;
+use thiserror::Error;
+
+/// Why a graph could not be compiled.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum CompileError {
+    /// The graph cannot be differentiated as asked.
+    #[error("{0}")]
+    Graph(#[from] GraphError),
+    /// It cannot be lowered.
+    #[error("{0}")]
+    Lower(#[from] LowerError),
+    /// No code could be generated.
+    #[error("{0}")]
+    Jit(#[from] JitError),
+    /// An input position that the graph does not have.
+    #[error("no input {index} to differentiate by: the graph has {inputs} inputs")]
+    NoSuchInput { index: usize, inputs: usize },
+    /// The workspace would be larger than the options allow.
+    #[error(
+        "the program needs a workspace of {bytes} bytes, more than the {limit} of Options::max_workspace"
+    )]
+    WorkspaceTooLarge { bytes: usize, limit: usize },
+}
+
+/// What a list of arguments is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Role {
+    Input,
+    Output,
+    Seed,
+    Gradient,
+    Tangent,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Input => "input",
+            Role::Output => "output",
+            Role::Seed => "seed",
+            Role::Gradient => "gradient",
+            Role::Tangent => "tangent",
+        })
+    }
+}
+
+/// Why a call failed. Outputs are then unspecified.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum RunError {
+    /// Wrong number of arguments.
+    #[error("expected {expected} {role}s, got {got}")]
+    Count { role: Role, expected: usize, got: usize },
+    /// An argument of the wrong element type.
+    #[error("{role} {index}: expected {expected}, got a slice of {got}")]
+    Type { role: Role, index: usize, expected: ValueType, got: DType },
+    /// An argument of the wrong length.
+    #[error("{role} {index}: expected {} elements for {expected}, got {got}", .expected.numel())]
+    Length { role: Role, index: usize, expected: ValueType, got: usize },
+    /// The function was not compiled.
+    #[error("this program was compiled without {form} (see Options::forms)")]
+    NotCompiled { form: &'static str },
+    /// A reverse call whose forward call is missing (or failed).
+    #[error("reverse before forward: call {forward} on this workspace first")]
+    ReverseBeforeForward { forward: &'static str },
+    /// A workspace of another program.
+    #[error("the workspace belongs to another program")]
+    ForeignWorkspace,
+    /// The workspace could not be allocated.
+    #[error("not enough memory for a workspace of {bytes} bytes")]
+    OutOfMemory { bytes: usize },
+    /// An index out of range.
+    #[error("{}", index_text(.op, .node, .index, .position, .len, .location))]
+    Index {
+        op: &'static str,
+        node: NodeId,
+        index: i64,
+        position: u64,
+        len: u64,
+        location: Option<&'static Location<'static>>,
+    },
+    /// A value id that has no place in the workspace.
+    #[error("value {index} has no {what} in this workspace")]
+    NoSuchValue { index: usize, what: &'static str },
+}
+
+fn index_text(
+    op: &str,
+    node: &NodeId,
+    index: &i64,
+    position: &u64,
+    len: &u64,
+    location: &Option<&'static Location<'static>>,
+) -> String {
+    let at = location.map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+    format!(
+        "node {node}: {op}: index {index} at position {position} is out of range for an axis of {len}{at}"
+    )
+}

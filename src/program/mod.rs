@@ -1,0 +1,137 @@
+//! Compiled programs: immutable, shared between threads, freed on drop.
+
+mod args;
+mod build;
+mod error;
+mod options;
+mod quick;
+mod run;
+mod workspace;
+
+use crate::derive::Connection;
+use crate::graph::{Graph, ValueId};
+use build::Functions;
+use std::sync::Arc;
+
+pub use args::{Arg, ArgMut};
+pub use error::{CompileError, Role, RunError};
+pub use options::{Forms, OptLevel, Options, Tier};
+pub use quick::{Jit, jit};
+pub use workspace::Workspace;
+
+/// What was compiled.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Bytes of machine code of all functions.
+    pub code_bytes: usize,
+    /// Native functions, chunks counted.
+    pub functions: usize,
+    /// Steps of all plans: scalars, stores, loops, calls.
+    pub items: usize,
+    /// Bytes of the workspace.
+    pub workspace_bytes: usize,
+    /// Names of the runtime functions that the code calls.
+    pub symbols: Vec<String>,
+}
+
+struct Inner {
+    graph: Graph,
+    wrt: Vec<ValueId>,
+    functions: Functions,
+    widest: (usize, usize),
+}
+
+/// A compiled graph. `Send + Sync`; clones share the code.
+///
+/// # Example
+/// ```
+/// use cotangent::{Builder, Options, Program, dtype};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let g = Builder::new();
+/// let x = g.input("x", dtype::f64, [2]);
+/// let loss = ((x.at(1) - x.at(0).square()).square() * 100.0) + (1.0 - x.at(0)).square();
+/// let program = Program::compile(&g.finish(&[loss])?, &Options::default())?;
+/// let mut ws = program.workspace();
+/// let mut grad = [0.0; 2];
+/// let value = program.value_and_grad(&mut ws, &[(&[0.0, 0.0]).into()], &mut [(&mut grad).into()])?;
+/// assert_eq!((value, grad), (1.0, [-2.0, 0.0]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Program {
+    inner: Arc<Inner>,
+}
+
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Program>();
+};
+
+impl Program {
+    /// Compiles the functions that `options` asks for.
+    ///
+    /// # Errors
+    /// An op without a derivative rule, a gradient of something that is not one
+    /// number, a workspace past the limit, a machine without a code generator.
+    pub fn compile(graph: &Graph, options: &Options) -> Result<Program, CompileError> {
+        let inputs = graph.inputs().len();
+        let wrt: Vec<ValueId> = match &options.wrt {
+            Some(list) => list
+                .iter()
+                .map(|&index| match u32::try_from(index) {
+                    Ok(i) if index < inputs => Ok(ValueId::new(i)),
+                    _ => Err(CompileError::NoSuchInput { index, inputs }),
+                })
+                .collect::<Result<_, _>>()?,
+            None => graph.input_values().filter(|&v| graph.ty(v).dtype.is_float()).collect(),
+        };
+        let functions = Functions::compile(graph, &wrt, options)?;
+        let widest =
+            functions.functions().fold((0, 0), |(i, o), f| (i.max(f.inputs.len()), o.max(f.outputs.len())));
+        Ok(Program { inner: Arc::new(Inner { graph: graph.clone(), wrt, functions, widest }) })
+    }
+
+    /// The graph that was compiled.
+    pub fn graph(&self) -> &Graph {
+        &self.inner.graph
+    }
+
+    /// The inputs that gradients are taken with respect to, in order.
+    pub fn wrt(&self) -> &[ValueId] {
+        &self.inner.wrt
+    }
+
+    /// How each of [`Program::wrt`] hangs together with the outputs: a gradient
+    /// of an unreachable input is a zero tensor, and this says so.
+    pub fn connections(&self) -> &[Connection] {
+        &self.inner.functions.connections
+    }
+
+    /// Scratch memory for calls, one per thread.
+    pub fn workspace(&self) -> Workspace {
+        let (inputs, outputs) = self.inner.widest;
+        Workspace::new(self.inner.functions.workspace, self.id(), inputs, outputs)
+    }
+
+    /// What was compiled.
+    pub fn report(&self) -> Report {
+        let mut report = Report { workspace_bytes: self.inner.functions.workspace, ..Report::default() };
+        for function in self.inner.functions.functions() {
+            let code = function.code.report();
+            report.code_bytes += code.bytes;
+            report.functions += code.functions;
+            report.items += code.items;
+            report.symbols.extend(code.symbols.iter().cloned());
+        }
+        report.symbols.sort_unstable();
+        report.symbols.dedup();
+        report
+    }
+
+    /// Tells programs apart; unique while any clone or workspace check can run.
+    #[inline(always)]
+    fn id(&self) -> usize {
+        Arc::as_ptr(&self.inner) as *const u8 as usize
+    }
+}

@@ -1,0 +1,126 @@
+//! How a graph is compiled.
+
+use std::ops::BitOr;
+
+/// How much time the code generator takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Tier {
+    /// A fourth of the compile time, code some 2 to 2.5 times slower.
+    Fast,
+    /// The best code.
+    #[default]
+    Full,
+}
+
+/// How much the graph is transformed before code is generated. Every level
+/// gives the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum OptLevel {
+    /// Every node is computed by itself.
+    None,
+    /// Simplification, common subexpressions, fusion, unrolling.
+    #[default]
+    Full,
+}
+
+/// Which functions are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Forms(u8);
+
+impl Forms {
+    /// The outputs.
+    pub const FORWARD: Forms = Forms(1);
+    /// The one output, a number, and its gradient, fused.
+    pub const VALUE_AND_GRAD: Forms = Forms(2);
+    /// The outputs and a vector-Jacobian product with given seeds, fused.
+    pub const VJP: Forms = Forms(4);
+    /// The outputs, then (any number of times) vector-Jacobian products.
+    pub const REVERSE: Forms = Forms(8);
+    /// Every value, then the dense reverse sweep: a seed for every value and the
+    /// gradient of every value.
+    pub const DENSE: Forms = Forms(16);
+    /// The outputs and a Jacobian-vector product.
+    pub const JVP: Forms = Forms(32);
+
+    /// Whether all of `other` are among these.
+    pub fn contains(self, other: Forms) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Forms {
+    type Output = Forms;
+    fn bitor(self, other: Forms) -> Forms {
+        Forms(self.0 | other.0)
+    }
+}
+
+/// Options of [`crate::Program::compile`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Code generator.
+    pub tier: Tier,
+    /// Transformations.
+    pub opt: OptLevel,
+    /// Functions to compile. By default the forward one, and value and gradient
+    /// where the graph has a single scalar output.
+    pub forms: Option<Forms>,
+    /// Positions of the inputs to differentiate by; by default all float inputs.
+    pub wrt: Option<Vec<usize>>,
+    /// Largest number of scalar operations that is unrolled as a whole.
+    pub unroll: usize,
+    /// Largest workspace, in bytes.
+    pub max_workspace: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            tier: Tier::Full,
+            opt: OptLevel::Full,
+            forms: None,
+            wrt: None,
+            unroll: 4096,
+            max_workspace: 1 << 36,
+        }
+    }
+}
+
+impl Options {
+    /// With this code generator.
+    pub fn tier(mut self, tier: Tier) -> Options {
+        self.tier = tier;
+        self
+    }
+
+    /// With these transformations.
+    pub fn opt(mut self, opt: OptLevel) -> Options {
+        self.opt = opt;
+        self
+    }
+
+    /// With these functions.
+    pub fn forms(mut self, forms: Forms) -> Options {
+        self.forms = Some(forms);
+        self
+    }
+
+    /// Differentiating by the inputs at these positions only.
+    pub fn wrt(mut self, inputs: &[usize]) -> Options {
+        self.wrt = Some(inputs.to_vec());
+        self
+    }
+
+    /// Unrolling graphs of at most this many scalar operations as a whole.
+    pub fn unroll(mut self, operations: usize) -> Options {
+        self.unroll = operations;
+        self
+    }
+
+    /// Refusing programs that need a larger workspace.
+    pub fn max_workspace(mut self, bytes: usize) -> Options {
+        self.max_workspace = bytes;
+        self
+    }
+}

@@ -1,0 +1,57 @@
+//! One line for small functions.
+
+use crate::graph::{Builder, DType, Var};
+use crate::program::{CompileError, Options, Program, RunError, Workspace};
+use std::cell::RefCell;
+
+/// A compiled function of `N` numbers with its own workspace.
+pub struct Jit<const N: usize> {
+    program: Program,
+    workspace: RefCell<Workspace>,
+}
+
+/// Compiles a function of `N` numbers.
+///
+/// # Errors
+/// Mistakes in the function, with their source line.
+///
+/// # Example
+/// ```
+/// let f = cotangent::jit::<2>(|[x, y]| (x * y).sin() + x)?;
+/// let (value, grad) = f.value_and_grad([0.0, 2.0])?;
+/// assert_eq!((value, grad), (0.0, [3.0, 0.0]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn jit<const N: usize>(f: impl for<'b> FnOnce([Var<'b>; N]) -> Var<'b>) -> Result<Jit<N>, CompileError> {
+    let builder = Builder::new();
+    let x = builder.input("x", DType::F64, [N]);
+    let y = f(std::array::from_fn(|i| x.at(i)));
+    let program = Program::compile(&builder.finish(&[y])?, &Options::default())?;
+    let workspace = RefCell::new(program.workspace());
+    Ok(Jit { program, workspace })
+}
+
+impl<const N: usize> Jit<N> {
+    /// Value and gradient.
+    #[inline]
+    pub fn value_and_grad(&self, x: [f64; N]) -> Result<(f64, [f64; N]), RunError> {
+        let mut gradient = [0.0; N];
+        let mut ws = self.workspace.borrow_mut();
+        let value = self.program.value_and_grad(&mut ws, &[(&x).into()], &mut [(&mut gradient).into()])?;
+        Ok((value, gradient))
+    }
+
+    /// Value.
+    pub fn value(&self, x: [f64; N]) -> Result<f64, RunError> {
+        let mut value = 0.0;
+        let mut ws = self.workspace.borrow_mut();
+        self.program.forward(&mut ws, &[(&x).into()], &mut [(&mut value).into()])?;
+        Ok(value)
+    }
+
+    /// The compiled program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+}

@@ -1,0 +1,124 @@
+//! The mutable scratch of a program: one per thread, allocated once.
+
+use crate::lower::memory::ALIGN;
+use cotangent_runtime::index::CallStatus;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
+
+/// 64-byte aligned bytes.
+struct Bytes {
+    at: NonNull<u8>,
+    len: usize,
+}
+
+impl Bytes {
+    fn new(len: usize) -> Option<Bytes> {
+        if len == 0 {
+            return Some(Bytes { at: NonNull::<[u64; 8]>::dangling().cast(), len });
+        }
+        let layout = Layout::from_size_align(len, ALIGN).ok()?;
+        // SAFETY: the layout's size is not 0.
+        let at = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        Some(Bytes { at, len })
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        if let (true, Ok(layout)) = (self.len > 0, Layout::from_size_align(self.len, ALIGN)) {
+            // SAFETY: allocated by `new` with this layout.
+            unsafe { dealloc(self.at.as_ptr(), layout) }
+        }
+    }
+}
+
+/// Which forward call the workspace holds the values of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    Nothing,
+    Saved,
+    Dense,
+}
+
+/// Scratch memory of one [`crate::Program`], for one call at a time.
+pub struct Workspace {
+    bytes: Option<Bytes>,
+    pub(super) wanted: usize,
+    pub(super) program: usize,
+    pub(super) held: Held,
+    pub(super) status: CallStatus,
+    pub(super) inputs: Vec<*const u8>,
+    pub(super) outputs: Vec<*mut u8>,
+    /// The value of a scalar output, for calls that return it.
+    pub(super) value: [u64; 1],
+}
+
+// SAFETY: the pointers in `inputs` and `outputs` are scratch that is filled and
+// used within one call that borrows the workspace and the slices.
+unsafe impl Send for Workspace {}
+
+impl Workspace {
+    pub(super) fn new(len: usize, program: usize, inputs: usize, outputs: usize) -> Workspace {
+        Workspace {
+            bytes: Bytes::new(len),
+            wanted: len,
+            program,
+            held: Held::Nothing,
+            status: CallStatus::OK,
+            inputs: Vec::with_capacity(inputs),
+            outputs: Vec::with_capacity(outputs),
+            value: [0],
+        }
+    }
+
+    /// Start of the scratch memory; `None` where it could not be allocated.
+    #[inline(always)]
+    pub(super) fn base(&self) -> Option<*mut u8> {
+        self.bytes.as_ref().map(|b| b.at.as_ptr())
+    }
+
+    /// Size in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.as_ref().map_or(0, |b| b.len)
+    }
+
+    /// Whether the program needs no scratch memory.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Elements at a byte offset; `None` past the end.
+    pub(super) fn slice<T: Plain>(&self, offset: usize, len: usize) -> Option<&[T]> {
+        let bytes = self.bytes.as_ref()?;
+        let end = len.checked_mul(size_of::<T>())?.checked_add(offset)?;
+        (end <= bytes.len && offset.is_multiple_of(align_of::<T>())).then(|| {
+            // SAFETY: in range and aligned as just checked; zeroed at first, and
+            // any bit pattern of a `Plain` type is a value.
+            unsafe { std::slice::from_raw_parts(bytes.at.as_ptr().add(offset).cast(), len) }
+        })
+    }
+
+    /// Elements at a byte offset, to write.
+    pub(super) fn slice_mut<T: Plain>(&mut self, offset: usize, len: usize) -> Option<&mut [T]> {
+        let bytes = self.bytes.as_ref()?;
+        let end = len.checked_mul(size_of::<T>())?.checked_add(offset)?;
+        (end <= bytes.len && offset.is_multiple_of(align_of::<T>())).then(|| {
+            // SAFETY: as in `slice`; `&mut self` makes it exclusive.
+            unsafe { std::slice::from_raw_parts_mut(bytes.at.as_ptr().add(offset).cast(), len) }
+        })
+    }
+}
+
+/// Element types of which every bit pattern is a value.
+///
+/// # Safety
+/// No padding, no invalid bit pattern, alignment at most 64.
+pub(super) unsafe trait Plain: Copy {}
+// SAFETY: numbers.
+unsafe impl Plain for f64 {}
+// SAFETY: numbers.
+unsafe impl Plain for f32 {}
+// SAFETY: numbers.
+unsafe impl Plain for i64 {}
+// SAFETY: numbers.
+unsafe impl Plain for u8 {}

@@ -1,0 +1,110 @@
+//! Scalar functions applied to tensors, operands broadcast.
+
+use crate::graph::{DType, ValueType};
+use crate::ops::MapFn;
+use crate::tape::scalar::{Numbers, Refusal, Scalar, holds};
+use crate::tape::strided::Broadcast;
+use crate::tape::tensor::{Buf, Data, Tensor};
+
+/// Calls `$go` with the function as a constant, so that the loop around it is
+/// compiled once per function.
+macro_rules! monomorphic {
+    ($f:expr, [$($name:ident),*], $go:ident) => {
+        match $f {
+            $(MapFn::$name => $go!(MapFn::$name),)*
+            _ => Err("is not such a function"),
+        }
+    };
+}
+
+fn unary<S: Scalar>(f: MapFn, x: &[S]) -> Result<Buf<S>, Refusal> {
+    if let [x] = x {
+        return Ok(Buf::from_elem(S::unary(f, x)?, 1));
+    }
+    macro_rules! go {
+        ($g:expr) => {
+            x.iter().map(|x| S::unary($g, x)).collect()
+        };
+    }
+    monomorphic!(
+        f,
+        [Neg, Abs, Sign, Sqrt, Square, Recip, Exp, Log, Sin, Cos, Atan, Tanh, Sigmoid, Softplus, Relu],
+        go
+    )
+}
+
+fn binary<S: Scalar>(f: MapFn, a: &[S], b: &[S], shape: &Broadcast) -> Result<Buf<S>, Refusal> {
+    if let ([a], [b]) = (a, b) {
+        return Ok(Buf::from_elem(S::binary(f, a, b)?, shape.numel()));
+    }
+    macro_rules! go {
+        ($g:expr) => {
+            shape.zip(a, b, |a, b| S::binary($g, a, b))
+        };
+    }
+    monomorphic!(f, [Add, Sub, Mul, Div, Pow, Maximum, Minimum], go)
+}
+
+fn compare<S: Scalar>(f: MapFn, a: &[S], b: &[S], shape: &Broadcast) -> Result<Buf<bool>, Refusal> {
+    shape.zip(a, b, |a, b| Ok(holds(f, S::compare(a, b))))
+}
+
+fn logical(f: MapFn, a: bool, b: bool) -> Result<bool, Refusal> {
+    Ok(match f {
+        MapFn::And => a & b,
+        MapFn::Or => a | b,
+        MapFn::Xor => a ^ b,
+        _ => return Err("is not a logical function"),
+    })
+}
+
+fn select<T: Clone>(c: &[bool], a: &[T], b: &[T], shapes: [&Broadcast; 2]) -> Result<Buf<T>, Refusal> {
+    // Two broadcasts: the branches with each other, then with the condition.
+    let pairs: Buf<(T, T)> = shapes[0].zip(a, b, |a, b| Ok((a.clone(), b.clone())))?;
+    shapes[1].zip(c, &pairs, |&c, (a, b)| Ok(if c { a.clone() } else { b.clone() }))
+}
+
+/// Applies a scalar function element by element; `out` is the inferred type.
+pub fn map<N: Numbers>(f: MapFn, operands: &[&Tensor<N>], out: &ValueType) -> Result<Tensor<N>, Refusal> {
+    const MIXED: Refusal = "operands of different element types";
+    let data = match operands {
+        [x] => match (&x.data, f) {
+            (Data::F64(x), _) => Data::F64(unary(f, x)?),
+            (Data::F32(x), _) => Data::F32(unary(f, x)?),
+            (Data::Bool(x), MapFn::Not) => Data::Bool(x.iter().map(|b| !b).collect()),
+            _ => return Err(MIXED),
+        },
+        [a, b] => {
+            let shape = Broadcast::new(&out.shape, &a.ty.shape, &b.ty.shape);
+            match (&a.data, &b.data) {
+                (Data::F64(a), Data::F64(b)) if out.dtype == DType::Bool => {
+                    Data::Bool(compare(f, a, b, &shape)?)
+                }
+                (Data::F32(a), Data::F32(b)) if out.dtype == DType::Bool => {
+                    Data::Bool(compare(f, a, b, &shape)?)
+                }
+                (Data::I64(a), Data::I64(b)) => {
+                    Data::Bool(shape.zip(a, b, |a, b| Ok(holds(f, Some(a.cmp(b)))))?)
+                }
+                (Data::Bool(a), Data::Bool(b)) => Data::Bool(shape.zip(a, b, |&a, &b| logical(f, a, b))?),
+                (Data::F64(a), Data::F64(b)) => Data::F64(binary(f, a, b, &shape)?),
+                (Data::F32(a), Data::F32(b)) => Data::F32(binary(f, a, b, &shape)?),
+                _ => return Err(MIXED),
+            }
+        }
+        [c, a, b] => {
+            let Data::Bool(mask) = &c.data else { return Err(MIXED) };
+            let joined = Broadcast::joined(&a.ty.shape, &b.ty.shape);
+            let inner = Broadcast::new(&joined, &a.ty.shape, &b.ty.shape);
+            let shapes = [&inner, &Broadcast::new(&out.shape, &c.ty.shape, &joined)];
+            match (&a.data, &b.data) {
+                (Data::F64(a), Data::F64(b)) => Data::F64(select(mask, a, b, shapes)?),
+                (Data::F32(a), Data::F32(b)) => Data::F32(select(mask, a, b, shapes)?),
+                (Data::I64(a), Data::I64(b)) => Data::I64(select(mask, a, b, shapes)?),
+                _ => return Err(MIXED),
+            }
+        }
+        _ => return Err("takes one to three operands"),
+    };
+    Ok(Tensor::made(out.clone(), data))
+}

@@ -1,0 +1,316 @@
+//! The tape: an interpreter of graphs that holds every value. It is the oracle
+//! of compiled code, and runs where no code can be generated.
+
+mod dual;
+mod eval;
+mod index;
+mod map;
+mod prims;
+mod rational;
+mod scalar;
+mod strided;
+mod tensor;
+
+use crate::derive::sweep::{self, Connection, located};
+use crate::graph::{Graph, GraphError, ValueId, ValueType};
+use crate::ops::{Emitter, OpError, Results};
+use eval::Evaluator;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+pub use dual::{Dual, Duals};
+pub use rational::{Exact, bits, one};
+pub use scalar::{Native, Numbers, Refusal, Scalar};
+pub use tensor::{Buf, Data, Tensor};
+
+/// Errors of the tape. The texts are those of the system this one follows.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum TapeError {
+    #[error("autograd: expected {expected} inputs, got {got}")]
+    InputCount { expected: usize, got: usize },
+    #[error("autograd: input {index} {name}: expected {expected}, got {got}")]
+    Input { index: usize, name: String, expected: ValueType, got: ValueType },
+    #[error("autograd: invalid output id {id} (the tape holds {len} values)")]
+    InvalidOutput { id: ValueId, len: usize },
+    #[error("autograd: seed gradient shape mismatch for output: {id} has {expected}, the seed {got}")]
+    SeedShape { id: ValueId, expected: ValueType, got: ValueType },
+    #[error("autograd: initial dense gradient array has wrong length: expected {expected}, got {got}")]
+    DenseLength { expected: usize, got: usize },
+    #[error("autograd: gradient array has wrong shape for node: {id} has {expected}, the seed {got}")]
+    DenseShape { id: ValueId, expected: ValueType, got: ValueType },
+    #[error("autograd: value {id} of type {ty} carries no gradient")]
+    NotFloat { id: ValueId, ty: ValueType },
+    #[error("{0}")]
+    Graph(#[from] GraphError),
+}
+
+impl From<OpError> for TapeError {
+    fn from(error: OpError) -> TapeError {
+        TapeError::Graph(error.into())
+    }
+}
+
+/// Every value of a graph, evaluated at given inputs.
+pub struct Tape<'g, N: Numbers = Native> {
+    graph: &'g Graph,
+    // Sweeps push temporaries behind the values and take them away again.
+    values: RefCell<Evaluator<N>>,
+}
+
+/// Gradients by value id; `None` for values that carry none.
+pub type Gradients<N> = Vec<Option<Tensor<N>>>;
+
+impl<'g, N: Numbers> Tape<'g, N> {
+    /// Evaluates `graph` at `inputs` and keeps every value.
+    ///
+    /// # Errors
+    /// Inputs of other number, shape or type; a run-time index out of range; a
+    /// function that the arithmetic refuses.
+    pub fn compile(graph: &'g Graph, inputs: Vec<Tensor<N>>) -> Result<Tape<'g, N>, TapeError> {
+        if inputs.len() != graph.inputs().len() {
+            return Err(TapeError::InputCount { expected: graph.inputs().len(), got: inputs.len() });
+        }
+        for (index, (v, tensor)) in graph.input_values().zip(&inputs).enumerate() {
+            if tensor.ty() != graph.ty(v) {
+                let name = graph.inputs()[index].name.to_string();
+                let (expected, got) = (graph.ty(v).clone(), tensor.ty().clone());
+                return Err(TapeError::Input { index, name, expected, got });
+            }
+        }
+        let mut e = Evaluator { slab: inputs };
+        e.slab.reserve(graph.len() - e.slab.len());
+        for (id, node) in graph.nodes_with_ids() {
+            let mark = e.mark();
+            let mut results =
+                e.evaluate(&node.op, node.operands()).map_err(|err| located(err.into(), graph, id))?;
+            settle(&mut e, mark, &mut results);
+        }
+        Ok(Tape { graph, values: RefCell::new(e) })
+    }
+
+    /// The graph this tape was made from.
+    pub fn graph(&self) -> &'g Graph {
+        self.graph
+    }
+
+    /// A value; `None` for an id out of range.
+    pub fn value(&self, id: ValueId) -> Option<Tensor<N>> {
+        self.graph.contains(id).then(|| self.values.borrow().at(id).clone())
+    }
+
+    /// Looks at a value without copying it.
+    pub fn with_value<R>(&self, id: ValueId, f: impl FnOnce(&Tensor<N>) -> R) -> Option<R> {
+        self.graph.contains(id).then(|| f(self.values.borrow().at(id)))
+    }
+
+    /// The outputs of the graph, in order.
+    pub fn outputs(&self) -> Vec<Tensor<N>> {
+        let values = self.values.borrow();
+        self.graph.outputs().iter().map(|&v| values.at(v).clone()).collect()
+    }
+
+    /// The last value (the seed's `out_id`).
+    pub fn out_id(&self) -> ValueId {
+        self.graph.out_id()
+    }
+
+    /// The last value, or an error where the graph has no node.
+    pub fn checked_out_id(&self) -> Result<ValueId, TapeError> {
+        Ok(self.graph.checked_out_id()?)
+    }
+
+    /// The most general reverse: a seed for every value (`None` for integers and
+    /// masks), the gradient of every value. Every float value counts as seeded,
+    /// zero seeds too.
+    pub fn backward_dense_from(&self, seeds: Vec<Option<Tensor<N>>>) -> Result<Gradients<N>, TapeError> {
+        if seeds.len() != self.graph.len() {
+            return Err(TapeError::DenseLength { expected: self.graph.len(), got: seeds.len() });
+        }
+        for (v, seed) in self.graph.values().zip(&seeds) {
+            let ty = self.graph.ty(v);
+            match seed {
+                Some(_) if !ty.dtype.is_float() => return Err(TapeError::NotFloat { id: v, ty: ty.clone() }),
+                Some(t) if t.ty() != ty => {
+                    return Err(TapeError::DenseShape { id: v, expected: ty.clone(), got: t.ty().clone() });
+                }
+                _ => {}
+            }
+        }
+        self.sweep(seeds, None).map(|(grads, _)| grads)
+    }
+
+    /// A seed at one value; gradients of all values, zeros where nothing flows.
+    pub fn backward_dense_all(&self, output: ValueId, seed: Tensor<N>) -> Result<Gradients<N>, TapeError> {
+        let mut grads = self.sweep(self.seed_at(output, seed)?, None)?.0;
+        for (v, grad) in self.graph.values().zip(&mut grads) {
+            let ty = self.graph.ty(v);
+            if grad.is_none() && ty.dtype.is_float() {
+                let zero = Tensor::filled(ty.clone(), 0.0);
+                *grad = Some(zero.map_err(|why| OpError::Refused { op: "backward", why: why.into() })?);
+            }
+        }
+        Ok(grads)
+    }
+
+    /// A seed at one value; gradients of the values it reaches.
+    pub fn backward(
+        &self,
+        output: ValueId,
+        seed: Tensor<N>,
+    ) -> Result<BTreeMap<ValueId, Tensor<N>>, TapeError> {
+        let grads = self.sweep(self.seed_at(output, seed)?, None)?.0;
+        Ok(self.graph.values().zip(grads).filter_map(|(v, g)| Some((v, g?))).collect())
+    }
+
+    /// Sparse backward from a scalar seeded with 1.
+    pub fn backward_scalar(&self, output: ValueId) -> Result<BTreeMap<ValueId, Tensor<N>>, TapeError> {
+        if !self.graph.contains(output) {
+            return Err(TapeError::InvalidOutput { id: output, len: self.graph.len() });
+        }
+        let ty = ValueType::new(self.graph.ty(output).dtype, ());
+        let one =
+            Tensor::filled(ty, 1.0).map_err(|why| OpError::Refused { op: "backward", why: why.into() })?;
+        self.backward(output, one)
+    }
+
+    /// Seeds at the outputs of the graph (those that are floats, in order);
+    /// gradients of `wrt`, with how each hangs together with the seeds.
+    pub fn vjp(
+        &self,
+        seeds: Vec<Tensor<N>>,
+        wrt: &[ValueId],
+    ) -> Result<Vec<(Tensor<N>, Connection)>, TapeError> {
+        let floats: Vec<ValueId> =
+            self.graph.outputs().iter().copied().filter(|&o| self.graph.ty(o).dtype.is_float()).collect();
+        if seeds.len() != floats.len() {
+            return Err(TapeError::DenseLength { expected: floats.len(), got: seeds.len() });
+        }
+        for &v in wrt {
+            if !self.graph.contains(v) {
+                return Err(TapeError::InvalidOutput { id: v, len: self.graph.len() });
+            }
+            if !self.graph.ty(v).dtype.is_float() {
+                return Err(TapeError::NotFloat { id: v, ty: self.graph.ty(v).clone() });
+            }
+        }
+        let mut initial: Vec<Option<Tensor<N>>> = vec![None; self.graph.len()];
+        for (&output, seed) in floats.iter().zip(seeds) {
+            self.check_seed(output, &seed)?;
+            let slot = &mut initial[output.index()];
+            *slot = Some(match slot.take() {
+                None => seed,
+                Some(existing) => add(existing, seed)?,
+            });
+        }
+        let active = sweep::active(self.graph, wrt);
+        let (mut grads, connections) = self.sweep(initial, Some(&active))?;
+        wrt.iter()
+            .map(|&v| {
+                let grad = match &mut grads[v.index()] {
+                    Some(g) => g.clone(),
+                    None => Tensor::filled(self.graph.ty(v).clone(), 0.0)
+                        .map_err(|why| OpError::Refused { op: "backward", why: why.into() })?,
+                };
+                Ok((grad, connections[v.index()]))
+            })
+            .collect()
+    }
+
+    /// Tangents of all values from tangents of the inputs (`None`: does not
+    /// move); `None` where the tangent is known to be zero.
+    pub fn jvp(&self, tangents: Vec<Option<Tensor<N>>>) -> Result<Gradients<N>, TapeError> {
+        let inputs = self.graph.inputs().len();
+        if tangents.len() != inputs {
+            return Err(TapeError::InputCount { expected: inputs, got: tangents.len() });
+        }
+        for (v, tangent) in self.graph.input_values().zip(&tangents) {
+            if let Some(t) = tangent {
+                self.check_seed(v, t)?;
+            }
+        }
+        let mut e = self.values.borrow_mut();
+        let e = &mut *e;
+        let mut seeds = vec![None; self.graph.len()];
+        for (slot, tangent) in seeds.iter_mut().zip(tangents) {
+            *slot = tangent.map(|t| e.push(t));
+        }
+        let handles: Vec<ValueId> = self.graph.values().collect();
+        let out = sweep::forward(self.graph, e, &handles, seeds)
+            .map(|t| t.iter().map(|h| h.map(|h| e.at(h).clone())).collect());
+        e.slab.truncate(self.graph.len());
+        Ok(out?)
+    }
+
+    fn check_seed(&self, id: ValueId, seed: &Tensor<N>) -> Result<(), TapeError> {
+        let ty = self.graph.ty(id);
+        if !ty.dtype.is_float() {
+            return Err(TapeError::NotFloat { id, ty: ty.clone() });
+        }
+        if seed.ty() != ty {
+            return Err(TapeError::SeedShape { id, expected: ty.clone(), got: seed.ty().clone() });
+        }
+        Ok(())
+    }
+
+    fn seed_at(&self, output: ValueId, seed: Tensor<N>) -> Result<Vec<Option<Tensor<N>>>, TapeError> {
+        if !self.graph.contains(output) {
+            return Err(TapeError::InvalidOutput { id: output, len: self.graph.len() });
+        }
+        self.check_seed(output, &seed)?;
+        let mut seeds = vec![None; self.graph.len()];
+        seeds[output.index()] = Some(seed);
+        Ok(seeds)
+    }
+
+    fn sweep(
+        &self,
+        seeds: Vec<Option<Tensor<N>>>,
+        active: Option<&[bool]>,
+    ) -> Result<(Gradients<N>, Vec<Connection>), TapeError> {
+        let mut e = self.values.borrow_mut();
+        let e = &mut *e;
+        let seeds = seeds.into_iter().map(|seed| seed.map(|t| e.push(t))).collect();
+        let handles: Vec<ValueId> = self.graph.values().collect();
+        let swept = sweep::reverse(self.graph, e, &handles, seeds, active);
+        let out = swept.map(|swept| {
+            let grads = swept.cotangents.iter().map(|h| h.map(|h| e.at(h).clone())).collect();
+            (grads, self.graph.values().map(|v| swept.connection(v)).collect())
+        });
+        e.slab.truncate(self.graph.len());
+        Ok(out?)
+    }
+}
+
+/// Puts the results of a node at the next value ids; a result may be an operand.
+fn settle<N: Numbers>(e: &mut Evaluator<N>, mark: usize, results: &mut Results) {
+    let in_place = results.iter().enumerate().all(|(i, r)| r.index() == mark + i);
+    if in_place && e.slab.len() == mark + results.len() {
+        return;
+    }
+    let tensors: Vec<Tensor<N>> = results.iter().map(|&r| e.at(r).clone()).collect();
+    e.slab.truncate(mark);
+    e.slab.extend(tensors);
+}
+
+fn add<N: Numbers>(a: Tensor<N>, b: Tensor<N>) -> Result<Tensor<N>, OpError> {
+    let mut e = Evaluator { slab: vec![a, b] };
+    let sum = {
+        let e: &mut dyn Emitter = &mut e;
+        e.add(ValueId::new(0), ValueId::new(1))?
+    };
+    Ok(e.slab.swap_remove(sum.index()))
+}
+
+/// One op on constants, by the tape's own definition; `None` where it fails.
+pub(crate) fn fold(op: &crate::ops::Op, operands: Vec<Tensor<Native>>) -> Option<Tensor<Native>> {
+    let ids: Vec<ValueId> = (0..operands.len() as u32).map(ValueId::new).collect();
+    let mut e = Evaluator { slab: operands };
+    let results = e.evaluate(op, &ids).ok()?;
+    match results.as_slice() {
+        [id] => Some(e.at(*id).clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,214 @@
+//! Arithmetic the tape runs over: binary floats, exact rationals, dual numbers.
+
+use crate::ops::MapFn;
+use cotangent_runtime::math;
+use std::cmp::Ordering;
+use std::fmt::Debug;
+
+/// Why an arithmetic cannot apply a function.
+pub type Refusal = &'static str;
+
+/// A number of the tape.
+pub trait Scalar: Clone + Debug + Send + Sync + 'static {
+    /// The number itself; exact for every finite f64. Refused where it has none.
+    fn from_f64(value: f64) -> Result<Self, Refusal>;
+
+    /// An integer.
+    fn from_i64(value: i64) -> Self;
+
+    /// The nearest f64, for reports.
+    fn to_f64(&self) -> f64;
+
+    /// Positive zero.
+    fn zero() -> Self;
+
+    /// A function of one number.
+    fn unary(f: MapFn, x: &Self) -> Result<Self, Refusal>;
+
+    /// A function of two numbers.
+    fn binary(f: MapFn, a: &Self, b: &Self) -> Result<Self, Refusal>;
+
+    /// a * b + c, rounded once.
+    fn fma(a: &Self, b: &Self, c: &Self) -> Self;
+
+    /// Order, `None` where NaN takes part.
+    fn compare(a: &Self, b: &Self) -> Option<Ordering>;
+
+    /// a + b; never refused.
+    fn add(a: &Self, b: &Self) -> Self;
+
+    /// a * b; never refused.
+    fn mul(a: &Self, b: &Self) -> Self;
+
+    /// IEEE 754-2019 maximum; never refused.
+    fn max(a: &Self, b: &Self) -> Self;
+}
+
+/// The meaning of the comparisons.
+#[inline(always)]
+pub fn holds(f: MapFn, order: Option<Ordering>) -> bool {
+    match f {
+        MapFn::Eq => order == Some(Ordering::Equal),
+        MapFn::Ne => order != Some(Ordering::Equal),
+        MapFn::Lt => order == Some(Ordering::Less),
+        MapFn::Le => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+        _ => false,
+    }
+}
+
+const NOT_UNARY: Refusal = "is not a function of one number";
+const NOT_BINARY: Refusal = "is not a function of two numbers";
+
+macro_rules! float_scalar {
+    ($t:ty, $exp:path, $log:path, $sin:path, $cos:path, $atan:path, $tanh:path, $sigmoid:path, $softplus:path,
+     $pow:path, $max:path, $min:path, $sign:path, $fma:path) => {
+        impl Scalar for $t {
+            #[inline(always)]
+            fn from_f64(value: f64) -> Result<$t, Refusal> {
+                Ok(value as $t)
+            }
+
+            #[inline(always)]
+            fn from_i64(value: i64) -> $t {
+                value as $t
+            }
+
+            #[inline(always)]
+            fn to_f64(&self) -> f64 {
+                f64::from(*self)
+            }
+
+            #[inline(always)]
+            fn zero() -> $t {
+                0.0
+            }
+
+            #[inline(always)]
+            fn unary(f: MapFn, x: &$t) -> Result<$t, Refusal> {
+                let x = *x;
+                Ok(match f {
+                    MapFn::Neg => -x,
+                    MapFn::Abs => x.abs(),
+                    MapFn::Sign => $sign(x),
+                    MapFn::Sqrt => x.sqrt(),
+                    MapFn::Square => x * x,
+                    MapFn::Recip => 1.0 / x,
+                    MapFn::Relu => $max(x, 0.0),
+                    MapFn::Exp => $exp(x),
+                    MapFn::Log => $log(x),
+                    MapFn::Sin => $sin(x),
+                    MapFn::Cos => $cos(x),
+                    MapFn::Atan => $atan(x),
+                    MapFn::Tanh => $tanh(x),
+                    MapFn::Sigmoid => $sigmoid(x),
+                    MapFn::Softplus => $softplus(x),
+                    _ => return Err(NOT_UNARY),
+                })
+            }
+
+            #[inline(always)]
+            fn binary(f: MapFn, a: &$t, b: &$t) -> Result<$t, Refusal> {
+                let (a, b) = (*a, *b);
+                Ok(match f {
+                    MapFn::Add => a + b,
+                    MapFn::Sub => a - b,
+                    MapFn::Mul => a * b,
+                    MapFn::Div => a / b,
+                    MapFn::Maximum => $max(a, b),
+                    MapFn::Minimum => $min(a, b),
+                    MapFn::Pow => $pow(a, b),
+                    _ => return Err(NOT_BINARY),
+                })
+            }
+
+            #[inline(always)]
+            fn fma(a: &$t, b: &$t, c: &$t) -> $t {
+                $fma(*a, *b, *c)
+            }
+
+            #[inline(always)]
+            fn compare(a: &$t, b: &$t) -> Option<Ordering> {
+                a.partial_cmp(b)
+            }
+
+            #[inline(always)]
+            fn add(a: &$t, b: &$t) -> $t {
+                a + b
+            }
+
+            #[inline(always)]
+            fn mul(a: &$t, b: &$t) -> $t {
+                a * b
+            }
+
+            #[inline(always)]
+            fn max(a: &$t, b: &$t) -> $t {
+                $max(*a, *b)
+            }
+        }
+    };
+}
+
+float_scalar!(
+    f64,
+    math::exp,
+    math::log,
+    math::sin,
+    math::cos,
+    math::atan,
+    math::tanh,
+    math::sigmoid,
+    math::softplus,
+    math::pow,
+    math::maximum,
+    math::minimum,
+    math::sign,
+    math::fma
+);
+float_scalar!(
+    f32,
+    math::exp_f32,
+    math::log_f32,
+    math::sin_f32,
+    math::cos_f32,
+    math::atan_f32,
+    math::tanh_f32,
+    math::sigmoid_f32,
+    math::softplus_f32,
+    math::pow_f32,
+    math::maximum_f32,
+    math::minimum_f32,
+    math::sign_f32,
+    math::fma_f32
+);
+
+/// What stands for the graph's f64 and f32 in one arithmetic.
+pub trait Numbers: Clone + Debug + Send + Sync + 'static {
+    /// Stands for f64.
+    type F64: Scalar;
+    /// Stands for f32.
+    type F32: Scalar;
+
+    /// Rounds (or passes on) an f64 as an f32.
+    fn narrow(x: &Self::F64) -> Self::F32;
+
+    /// Widens an f32 to f64, exactly.
+    fn widen(x: &Self::F32) -> Self::F64;
+}
+
+/// The machine's own floats: the oracle of compiled code.
+#[derive(Clone, Copy, Debug)]
+pub struct Native;
+
+impl Numbers for Native {
+    type F64 = f64;
+    type F32 = f32;
+
+    fn narrow(x: &f64) -> f32 {
+        *x as f32
+    }
+
+    fn widen(x: &f32) -> f64 {
+        f64::from(*x)
+    }
+}

@@ -1,0 +1,163 @@
+//! Tensors of the tape.
+
+use crate::graph::{DType, Shape, ValueType};
+use crate::ops::{Elements, Literal};
+use crate::tape::scalar::{Native, Numbers, Refusal, Scalar};
+use smallvec::SmallVec;
+
+/// Elements in memory; a scalar needs no allocation.
+pub type Buf<T> = SmallVec<[T; 1]>;
+
+/// Elements of one type, row-major.
+#[derive(Clone, Debug)]
+pub enum Data<N: Numbers> {
+    /// Stands for f64.
+    F64(Buf<N::F64>),
+    /// Stands for f32.
+    F32(Buf<N::F32>),
+    /// Indices.
+    I64(Buf<i64>),
+    /// Masks.
+    Bool(Buf<bool>),
+}
+
+/// A tensor of one arithmetic: a shape and as many elements.
+#[derive(Clone, Debug)]
+pub struct Tensor<N: Numbers = Native> {
+    pub(super) ty: ValueType,
+    pub(super) data: Data<N>,
+}
+
+/// The same expression for each element type: `each!(data, v => expression in v)`.
+macro_rules! each {
+    ($data:expr, $v:ident => $body:expr) => {
+        match $data {
+            Data::F64($v) => Data::F64($body),
+            Data::F32($v) => Data::F32($body),
+            Data::I64($v) => Data::I64($body),
+            Data::Bool($v) => Data::Bool($body),
+        }
+    };
+}
+pub(super) use each;
+
+impl<N: Numbers> Data<N> {
+    fn dtype(&self) -> DType {
+        match self {
+            Data::F64(_) => DType::F64,
+            Data::F32(_) => DType::F32,
+            Data::I64(_) => DType::I64,
+            Data::Bool(_) => DType::Bool,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Data::F64(v) => v.len(),
+            Data::F32(v) => v.len(),
+            Data::I64(v) => v.len(),
+            Data::Bool(v) => v.len(),
+        }
+    }
+}
+
+impl<N: Numbers> Tensor<N> {
+    /// A tensor from its elements; `None` unless there are as many as the shape has.
+    pub fn new(shape: impl Into<Shape>, data: Data<N>) -> Option<Tensor<N>> {
+        let ty = ValueType::new(data.dtype(), shape);
+        (ty.shape.checked_numel() == Some(data.len())).then_some(Tensor { ty, data })
+    }
+
+    /// Elements that fit the type by construction.
+    pub(super) fn made(ty: ValueType, data: Data<N>) -> Tensor<N> {
+        debug_assert!(ty.numel() == data.len() && ty.dtype == data.dtype(), "tensor {ty} of {}", data.len());
+        Tensor { ty, data }
+    }
+
+    /// The type.
+    pub fn ty(&self) -> &ValueType {
+        &self.ty
+    }
+
+    /// The elements.
+    pub fn data(&self) -> &Data<N> {
+        &self.data
+    }
+
+    /// A tensor of one number.
+    pub fn filled(ty: ValueType, value: f64) -> Result<Tensor<N>, Refusal> {
+        let n = ty.numel();
+        let data = match ty.dtype {
+            DType::F64 => Data::F64(SmallVec::from_elem(N::F64::from_f64(value)?, n)),
+            DType::F32 => Data::F32(SmallVec::from_elem(N::F32::from_f64(value)?, n)),
+            DType::I64 => Data::I64(SmallVec::from_elem(value as i64, n)),
+            DType::Bool => Data::Bool(SmallVec::from_elem(value != 0.0, n)),
+        };
+        Ok(Tensor { ty, data })
+    }
+
+    /// A constant of the graph.
+    pub fn from_literal(literal: &Literal) -> Result<Tensor<N>, Refusal> {
+        let ty = literal.ty().clone();
+        let n = ty.numel();
+        fn spread<T: Clone, U: Clone>(
+            v: &[T],
+            n: usize,
+            f: impl Fn(&T) -> Result<U, Refusal>,
+        ) -> Result<Buf<U>, Refusal> {
+            match v {
+                [x] => Ok(SmallVec::from_elem(f(x)?, n)),
+                _ => v.iter().map(f).collect(),
+            }
+        }
+        let data = match literal.elements() {
+            Elements::F64(v) => Data::F64(spread(v, n, |&x| N::F64::from_f64(x))?),
+            Elements::F32(v) => Data::F32(spread(v, n, |&x| N::F32::from_f64(f64::from(x)))?),
+            Elements::I64(v) => Data::I64(spread(v, n, |&x| Ok(x))?),
+            Elements::Bool(v) => Data::Bool(spread(v, n, |&x| Ok(x))?),
+        };
+        Ok(Tensor { ty, data })
+    }
+
+    /// Every float as an f64, for reports; indices and masks as numbers.
+    pub fn to_f64(&self) -> Vec<f64> {
+        match &self.data {
+            Data::F64(v) => v.iter().map(Scalar::to_f64).collect(),
+            Data::F32(v) => v.iter().map(Scalar::to_f64).collect(),
+            Data::I64(v) => v.iter().map(|&x| x as f64).collect(),
+            Data::Bool(v) => v.iter().map(|&x| f64::from(u8::from(x))).collect(),
+        }
+    }
+}
+
+impl<N: Numbers> Tensor<N> {
+    /// The elements as f64 numbers of this arithmetic, if they are.
+    pub fn as_f64(&self) -> Option<&[N::F64]> {
+        match &self.data {
+            Data::F64(v) => Some(v),
+            _ => None,
+        }
+    }
+
+    /// The elements as f32 numbers of this arithmetic, if they are.
+    pub fn as_f32(&self) -> Option<&[N::F32]> {
+        match &self.data {
+            Data::F32(v) => Some(v),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! native_from {
+    ($($name:ident $t:ty => $variant:ident),*) => {
+        impl Tensor<Native> {
+            $(
+                #[doc = concat!("A tensor of ", stringify!($t), "; `None` unless the elements fill the shape.")]
+                pub fn $name(shape: impl Into<Shape>, elements: &[$t]) -> Option<Tensor<Native>> {
+                    Tensor::new(shape, Data::$variant(SmallVec::from_slice(elements)))
+                }
+            )*
+        }
+    };
+}
+native_from!(f64 f64 => F64, f32 f32 => F32, i64 i64 => I64, bool bool => Bool);
