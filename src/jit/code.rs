@@ -68,6 +68,8 @@ pub struct CodeReport {
     pub items: usize,
     /// Names of every symbol that the code refers to.
     pub symbols: Vec<String>,
+    /// Cranelift IR and assembly, where asked for.
+    pub listing: String,
 }
 
 /// Machine code of one function and the data it points to.

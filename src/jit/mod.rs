@@ -10,7 +10,7 @@ mod reduce;
 
 use crate::lower::memory::align_up;
 use crate::lower::plan::{BufId, Def, Item, LaneOp, Plan, ScalarId};
-use crate::program::Tier;
+use crate::program::{Listing, Options};
 use code::Pool;
 pub use code::{Code, CodeReport};
 use cranelift_codegen::ir::{InstBuilder, LibCall};
@@ -148,10 +148,10 @@ fn frame(plan: &Plan, chunks: &[std::ops::Range<usize>], persist: usize) -> Resu
 }
 
 /// Compiles a plan. `persist` bytes at the start of the workspace outlive calls.
-pub fn compile(plan: &Plan, tier: Tier, persist: usize) -> Result<Code, JitError> {
-    let isa = isa::target(tier)?;
+pub fn compile(plan: &Plan, options: &Options, persist: usize) -> Result<Code, JitError> {
+    let isa = isa::target(options.tier)?;
     let mut module = module(&isa);
-    match compile_into(&mut module, plan, persist) {
+    match compile_into(&mut module, plan, persist, options.listing) {
         Ok((entry, pool, report, workspace)) => {
             let entry = module.get_finalized_function(entry);
             Ok(Code::new(module, entry, pool, report, workspace))
@@ -166,7 +166,12 @@ pub fn compile(plan: &Plan, tier: Tier, persist: usize) -> Result<Code, JitError
 
 type Compiled = (FuncId, Pool, CodeReport, usize);
 
-fn compile_into(module: &mut JITModule, plan: &Plan, persist: usize) -> Result<Compiled, JitError> {
+fn compile_into(
+    module: &mut JITModule,
+    plan: &Plan,
+    persist: usize,
+    listing: Listing,
+) -> Result<Compiled, JitError> {
     let chunks = cut(plan, CHUNK);
     let frame = frame(plan, &chunks, persist)?;
     let mut pool = Pool::default();
@@ -177,6 +182,7 @@ fn compile_into(module: &mut JITModule, plan: &Plan, persist: usize) -> Result<C
     let mut ids = Vec::with_capacity(chunks.len());
     for (c, range) in chunks.iter().enumerate() {
         module.clear_context(&mut context);
+        context.set_disasm(listing == Listing::Code);
         context.func.signature = Chunk::signature(module);
         let id = module.declare_function(&format!("chunk{c}"), Linkage::Local, &context.func.signature)?;
         let builder = FunctionBuilder::new(&mut context.func, &mut frontend);
@@ -212,10 +218,14 @@ fn define(
     context: &mut Context,
     report: &mut CodeReport,
 ) -> Result<(), JitError> {
+    if context.want_disasm {
+        report.listing.push_str(&context.func.display().to_string());
+    }
     module.define_function(id, context).map_err(|error| JitError::Codegen(format!("{error:?}")))?;
     report.functions += 1;
     if let Some(code) = context.compiled_code() {
         report.bytes += code.code_buffer().len();
+        report.listing.push_str(code.vcode.as_deref().unwrap_or_default());
         for reloc in code.buffer.relocs() {
             if let cranelift_codegen::FinalizedRelocTarget::ExternalName(name) = &reloc.target
                 && let cranelift_codegen::ir::ExternalName::LibCall(call) = name

@@ -242,7 +242,7 @@ impl<'c> Scheduler<'c> {
 
     /// A scalar, merged with an equal one; loads and constants cost no item.
     pub fn scalar(&mut self, dtype: DType, def: Def) -> ScalarId {
-        let scalar = Scalar { dtype, def };
+        let scalar = Scalar { dtype, def: self.folded(dtype, def) };
         if let Some(&id) = self.merged.get(&scalar) {
             return id;
         }
@@ -253,6 +253,24 @@ impl<'c> Scheduler<'c> {
         self.merged.insert(scalar.clone(), id);
         self.plan.scalars.push(scalar);
         id
+    }
+
+    /// A function of constants as a constant, by the tape's own definition.
+    fn folded(&self, dtype: DType, def: Def) -> Def {
+        let Def::Map(f, args) = &def else { return def };
+        let mut values = SmallVec::<[f64; 3]>::new();
+        for &arg in args {
+            match self.plan.scalar(arg) {
+                Scalar { dtype: DType::F64, def: Def::Const(bits) } if dtype == DType::F64 => {
+                    values.push(f64::from_bits(*bits));
+                }
+                _ => return def,
+            }
+        }
+        match crate::tape::fold_f64(*f, &values) {
+            Some(value) => Def::Const(value.to_bits()),
+            None => def,
+        }
     }
 
     /// The elements of a node as scalars, loaded where it is in memory.

@@ -45,12 +45,18 @@ pub fn map(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty: &Value
     }
     let make = |e: &mut Expander, f: MapFn, op: Op, operands: &[ValueId]| e.map(f, op, operands, ty.clone());
     match (f, operands) {
-        (MapFn::Neg, &[a]) => negated(e, a),
+        (MapFn::Neg, &[a]) => match negated(e, a) {
+            Some(a) => Some(a),
+            None => negate_factor(e, a, ty),
+        },
         (MapFn::Add, &[a, b]) => {
             if is(e, a, -0.0) {
                 Some(b)
             } else if is(e, b, -0.0) {
                 Some(a)
+            } else if let (true, Some(a)) = (a == b, negated(e, a)) {
+                let twice = make(e, MapFn::Add, make::add(), &[a, a]);
+                Some(make(e, MapFn::Neg, make::neg(), &[twice]))
             } else if let Some(b) = negated(e, b) {
                 Some(make(e, MapFn::Sub, make::sub(), &[a, b]))
             } else if let Some(a) = negated(e, a) {
@@ -112,6 +118,19 @@ pub fn map(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty: &Value
         }
         _ => None,
     }
+}
+
+/// -(x * c) = x * -c for a constant c.
+fn negate_factor(e: &mut Expander, product: ValueId, ty: &ValueType) -> Option<ValueId> {
+    let node = e.core.node(product);
+    let &[x, c] = node.operands.as_slice() else { return None };
+    if node.kind != Kind::Map(MapFn::Mul) {
+        return None;
+    }
+    let (x, c) = if e.core.literal(c).is_some() { (x, c) } else { (c, x) };
+    let value = uniform_f64(e, c)?;
+    let literal = e.literal(Literal::filled(ty.dtype, ty.shape.clone(), -value));
+    Some(e.map(MapFn::Mul, make::mul(), &[x, literal], ty.clone()))
 }
 
 /// Commutative operands in one order, so that equal nodes merge. Only the

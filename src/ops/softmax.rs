@@ -26,16 +26,13 @@ pub static LOGSUMEXP: Row = Row {
             let dtype = e.dtype(x);
             return Ok(smallvec![e.full(dtype, out, f64::NEG_INFINITY)?]);
         }
-        let max = e.one(op::reduce_max(&axes, true), &[x])?;
-        let max = finite_or_zero(e, max)?;
-        let shifted = e.sub(x, max)?;
-        let exp = e.unary(op::exp(), shifted)?;
-        let sum = e.sum(exp, &axes, true)?;
+        let max = finite_max(e, x, &axes)?;
+        let (_, sum) = exp_and_sum(e, x, max, &axes)?;
         let log = e.unary(op::log(), sum)?;
         let y = e.add(log, max)?;
         Ok(smallvec![e.reshape(y, &out)?])
     }),
-    // dy/dx = exp(x - y); y = -inf only where all x are, and there it is 0.
+    // dy/dx = exp(x - max) / sum: the rounding of a large y would show in exp(x - y).
     vjp: Rule::By(|e, site, d| {
         unary_vjp(d, |d| {
             let weights = lse_weights(e, site)?;
@@ -54,11 +51,40 @@ pub static LOGSUMEXP: Row = Row {
     ..REDUCTION
 };
 
+/// The maximum over axes, 0 where it is infinite.
+fn finite_max(e: &mut dyn Emitter, x: ValueId, axes: &[usize]) -> R {
+    let max = e.one(op::reduce_max(axes, true), &[x])?;
+    finite_or_zero(e, max)
+}
+
+fn exp_and_sum(
+    e: &mut dyn Emitter,
+    x: ValueId,
+    max: ValueId,
+    axes: &[usize],
+) -> Result<(ValueId, ValueId), OpError> {
+    let shifted = e.sub(x, max)?;
+    let exp = e.unary(op::exp(), shifted)?;
+    let sum = e.sum(exp, axes, true)?;
+    Ok((exp, sum))
+}
+
+/// The same nodes as the value's, so that compiled code shares them. The shift
+/// does not change the result and is no part of its derivative. The sum is 0
+/// only where all x are -inf; there the weights are 0.
 fn lse_weights(e: &mut dyn Emitter, site: &Site<'_>) -> R {
-    let y = finite_or_zero(e, site.results[0])?;
-    let y = spread(e, site, y)?;
-    let shifted = e.sub(site.operands[0], y)?;
-    e.unary(op::exp(), shifted)
+    let (x, axes) = (site.operands[0], axes(site));
+    if e.shape(x).numel() == 0 {
+        return e.zeros_like(x);
+    }
+    let max = finite_max(e, x, &axes)?;
+    let max = e.unary(op::detach(), max)?;
+    let (exp, sum) = exp_and_sum(e, x, max, &axes)?;
+    let zero = e.scalar_like(x, 0.0)?;
+    let one = e.scalar_like(x, 1.0)?;
+    let none = e.eq(sum, zero)?;
+    let divisor = e.select(none, one, sum)?;
+    e.div(exp, divisor)
 }
 
 /// x where it is finite or NaN, else 0: inf - inf would be NaN.

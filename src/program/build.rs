@@ -1,7 +1,7 @@
 //! Compiling the functions of a program and laying out what outlives a call.
 
 use crate::derive::{self, Connection, ReverseGraph, Seeds};
-use crate::graph::{Graph, ValueId, ValueType};
+use crate::graph::{DType, Graph, ValueId, ValueType};
 use crate::jit::{self, Code};
 use crate::lower::memory::align_up;
 use crate::lower::plan::Place;
@@ -9,11 +9,21 @@ use crate::lower::{self, Limits, LowerError, Lowering};
 use crate::program::error::CompileError;
 use crate::program::options::{Forms, OptLevel, Options};
 
+/// What a call checks of one argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spec {
+    pub dtype: DType,
+    pub len: usize,
+}
+
 /// One compiled function and the types of its arguments.
 pub(super) struct Function {
     pub code: Code,
-    pub inputs: Vec<ValueType>,
-    pub outputs: Vec<ValueType>,
+    pub inputs: Vec<Spec>,
+    pub outputs: Vec<Spec>,
+    /// Full types of the arguments, for errors and layouts.
+    pub input_types: Vec<ValueType>,
+    pub output_types: Vec<ValueType>,
     /// Whether an index could be out of range.
     pub can_fail: bool,
 }
@@ -63,7 +73,7 @@ fn function(
         lower::plan::Item::Call(call) => !matches!(**call, lower::plan::Call::Matmul { .. }),
         _ => false,
     });
-    let code = jit::compile(&plan, options.tier, persist)?;
+    let code = jit::compile(&plan, options, persist)?;
     // Types of the arguments that the caller gives, by position.
     let typed = |places: &[Place], value: &dyn Fn(usize) -> ValueId| -> Vec<ValueType> {
         let mut args: Vec<(u32, ValueType)> = places
@@ -77,9 +87,11 @@ fn function(
         args.sort_by_key(|a| a.0);
         args.into_iter().map(|a| a.1).collect()
     };
-    let inputs = typed(inputs, &|i| ValueId::new(i as u32));
-    let outputs = typed(outputs, &|i| graph.outputs()[i]);
-    Ok(Function { code, inputs, outputs, can_fail })
+    let input_types = typed(inputs, &|i| ValueId::new(i as u32));
+    let output_types = typed(outputs, &|i| graph.outputs()[i]);
+    let specs = |types: &[ValueType]| types.iter().map(|t| Spec { dtype: t.dtype, len: t.numel() }).collect();
+    let (inputs, outputs) = (specs(&input_types), specs(&output_types));
+    Ok(Function { code, inputs, outputs, input_types, output_types, can_fail })
 }
 
 fn externals(n: usize, place: fn(u32) -> Place) -> Vec<Place> {

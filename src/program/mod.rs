@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 pub use args::{Arg, ArgMut};
 pub use error::{CompileError, Role, RunError};
-pub use options::{Forms, OptLevel, Options, Tier};
+pub use options::{Forms, Listing, OptLevel, Options, Tier};
 pub use quick::{Jit, jit};
+pub use run::Elements;
 pub use workspace::Workspace;
 
 /// What was compiled.
@@ -32,6 +33,8 @@ pub struct Report {
     pub workspace_bytes: usize,
     /// Names of the runtime functions that the code calls.
     pub symbols: Vec<String>,
+    /// Cranelift IR and assembly, where [`Options::listing`] asks for it.
+    pub listing: String,
 }
 
 struct Inner {
@@ -123,6 +126,7 @@ impl Program {
             report.functions += code.functions;
             report.items += code.items;
             report.symbols.extend(code.symbols.iter().cloned());
+            report.listing.push_str(&code.listing);
         }
         report.symbols.sort_unstable();
         report.symbols.dedup();

@@ -72,6 +72,18 @@ pub struct Options {
     pub unroll: usize,
     /// Largest workspace, in bytes.
     pub max_workspace: usize,
+    /// Whether the report keeps Cranelift IR and assembly as text.
+    pub listing: Listing,
+}
+
+/// Whether a report keeps the text of the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Listing {
+    /// No text.
+    #[default]
+    None,
+    /// Cranelift IR and assembly of every function.
+    Code,
 }
 
 impl Default for Options {
@@ -83,6 +95,7 @@ impl Default for Options {
             wrt: None,
             unroll: 4096,
             max_workspace: 1 << 36,
+            listing: Listing::None,
         }
     }
 }
@@ -115,6 +128,12 @@ impl Options {
     /// Unrolling graphs of at most this many scalar operations as a whole.
     pub fn unroll(mut self, operations: usize) -> Options {
         self.unroll = operations;
+        self
+    }
+
+    /// Keeping the text of the code in the report.
+    pub fn listing(mut self, listing: Listing) -> Options {
+        self.listing = listing;
         self
     }
 

@@ -3,11 +3,49 @@
 
 use crate::graph::{DType, NodeId, ValueId, ValueType};
 use crate::program::args::{Arg, ArgMut};
-use crate::program::build::Function;
+use crate::program::build::{Function, Spec};
 use crate::program::error::{Role, RunError};
 use crate::program::workspace::{Held, Plain, Workspace};
 use crate::program::{Inner, Program};
 use cotangent_runtime::index::CallStatus;
+
+#[cold]
+fn miscount(role: Role, expected: usize, got: usize) -> RunError {
+    RunError::Count { role, expected, got }
+}
+
+#[cold]
+fn mismatch_at(role: Role, types: &[ValueType], index: usize, dtype: DType, len: usize) -> RunError {
+    mismatch(role, index, &types[index], dtype, len)
+}
+
+/// Checks arguments and puts their pointers in place. Written on plain slices:
+/// a call of a small function is made of this.
+macro_rules! pass {
+    ($name:ident, $args:ty, $pointer:ty) => {
+        #[inline(always)]
+        fn $name(
+            role: Role,
+            specs: &[Spec],
+            types: &[ValueType],
+            args: $args,
+            pointers: &mut [$pointer],
+        ) -> Result<(), RunError> {
+            if args.len() != specs.len() {
+                return Err(miscount(role, specs.len(), args.len()));
+            }
+            for (index, ((arg, spec), pointer)) in args.into_iter().zip(specs).zip(pointers).enumerate() {
+                if arg.dtype() != spec.dtype || arg.len() != spec.len {
+                    return Err(mismatch_at(role, types, index, arg.dtype(), arg.len()));
+                }
+                *pointer = arg.pointer();
+            }
+            Ok(())
+        }
+    };
+}
+pass!(read, &[Arg<'_>], *const u8);
+pass!(write, &mut [ArgMut<'_>], *mut u8);
 
 #[cold]
 fn mismatch(role: Role, index: usize, expected: &ValueType, dtype: DType, len: usize) -> RunError {
@@ -17,49 +55,12 @@ fn mismatch(role: Role, index: usize, expected: &ValueType, dtype: DType, len: u
     RunError::Length { role, index, expected: expected.clone(), got: len }
 }
 
-#[inline(always)]
-fn check(role: Role, index: usize, expected: &ValueType, dtype: DType, len: usize) -> Result<(), RunError> {
-    if dtype == expected.dtype && len == expected.numel() {
-        return Ok(());
-    }
-    Err(mismatch(role, index, expected, dtype, len))
-}
-
-#[inline(always)]
-fn read(role: Role, types: &[ValueType], args: &[Arg<'_>], out: &mut Vec<*const u8>) -> Result<(), RunError> {
-    if args.len() != types.len() {
-        return Err(RunError::Count { role, expected: types.len(), got: args.len() });
-    }
-    for (index, (arg, ty)) in args.iter().zip(types).enumerate() {
-        check(role, index, ty, arg.dtype(), arg.len())?;
-        out.push(arg.pointer());
-    }
-    Ok(())
-}
-
-#[inline(always)]
-fn write(
-    role: Role,
-    types: &[ValueType],
-    args: &mut [ArgMut<'_>],
-    out: &mut Vec<*mut u8>,
-) -> Result<(), RunError> {
-    if args.len() != types.len() {
-        return Err(RunError::Count { role, expected: types.len(), got: args.len() });
-    }
-    for (index, (arg, ty)) in args.iter_mut().zip(types).enumerate() {
-        check(role, index, ty, arg.dtype(), arg.len())?;
-        out.push(arg.pointer());
-    }
-    Ok(())
-}
-
 impl Inner {
     /// Runs a function whose pointers stand in the workspace.
     #[inline(always)]
     fn run(&self, function: &Function, ws: &mut Workspace) -> Result<(), RunError> {
         let Some(base) = ws.base() else { return Err(RunError::OutOfMemory { bytes: ws.wanted }) };
-        debug_assert!(ws.inputs.len() == function.inputs.len() && ws.outputs.len() == function.outputs.len());
+        debug_assert!(ws.inputs.len() >= function.inputs.len() && ws.outputs.len() >= function.outputs.len());
         if function.can_fail {
             ws.status = CallStatus::OK;
         }
@@ -90,12 +91,10 @@ impl Inner {
 
 impl Program {
     #[inline(always)]
-    fn begin(&self, ws: &mut Workspace) -> Result<(), RunError> {
+    fn begin(&self, ws: &Workspace) -> Result<(), RunError> {
         if ws.program != self.id() {
             return Err(RunError::ForeignWorkspace);
         }
-        ws.inputs.clear();
-        ws.outputs.clear();
         Ok(())
     }
 
@@ -114,8 +113,8 @@ impl Program {
             return Err(RunError::NotCompiled { form: "Forms::FORWARD" });
         };
         self.begin(ws)?;
-        read(Role::Input, &function.inputs, inputs, &mut ws.inputs)?;
-        write(Role::Output, &function.outputs, outputs, &mut ws.outputs)?;
+        read(Role::Input, &function.inputs, &function.input_types, inputs, &mut ws.inputs)?;
+        write(Role::Output, &function.outputs, &function.output_types, outputs, &mut ws.outputs)?;
         ws.held = Held::Nothing;
         inner.run(function, ws)?;
         ws.held = Held::Saved;
@@ -138,8 +137,8 @@ impl Program {
         if ws.held != Held::Saved {
             return Err(RunError::ReverseBeforeForward { forward: "forward" });
         }
-        read(Role::Seed, &function.inputs, seeds, &mut ws.inputs)?;
-        write(Role::Gradient, &function.outputs, gradients, &mut ws.outputs)?;
+        read(Role::Seed, &function.inputs, &function.input_types, seeds, &mut ws.inputs)?;
+        write(Role::Gradient, &function.outputs, &function.output_types, gradients, &mut ws.outputs)?;
         inner.run(function, ws)
     }
 
@@ -156,9 +155,11 @@ impl Program {
             return Err(RunError::NotCompiled { form: "Forms::VALUE_AND_GRAD" });
         };
         self.begin(ws)?;
-        read(Role::Input, &function.inputs, inputs, &mut ws.inputs)?;
-        ws.outputs.push((&raw mut ws.value).cast());
-        write(Role::Gradient, &function.outputs[1..], gradients, &mut ws.outputs)?;
+        read(Role::Input, &function.inputs, &function.input_types, inputs, &mut ws.inputs)?;
+        let value = (&raw mut ws.value).cast();
+        let (first, rest) = ws.outputs.split_at_mut(1);
+        first[0] = value;
+        write(Role::Gradient, &function.outputs[1..], &function.output_types[1..], gradients, rest)?;
         inner.run(function, ws)?;
         Ok(match function.outputs[0].dtype {
             DType::F32 => f64::from(f32::from_bits(low_word(ws.value[0]))),
@@ -180,12 +181,16 @@ impl Program {
             return Err(RunError::NotCompiled { form: "Forms::VJP" });
         };
         self.begin(ws)?;
-        let (first, rest) = function.inputs.split_at(inner.graph.inputs().len());
-        read(Role::Input, first, inputs, &mut ws.inputs)?;
-        read(Role::Seed, rest, seeds, &mut ws.inputs)?;
-        let (first, rest) = function.outputs.split_at(inner.graph.outputs().len());
-        write(Role::Output, first, outputs, &mut ws.outputs)?;
-        write(Role::Gradient, rest, gradients, &mut ws.outputs)?;
+        let split = inner.graph.inputs().len();
+        let (specs, types) = (&function.inputs, &function.input_types);
+        let (first, rest) = ws.inputs.split_at_mut(split);
+        read(Role::Input, &specs[..split], &types[..split], inputs, first)?;
+        read(Role::Seed, &specs[split..], &types[split..], seeds, rest)?;
+        let split = inner.graph.outputs().len();
+        let (specs, types) = (&function.outputs, &function.output_types);
+        let (first, rest) = ws.outputs.split_at_mut(split);
+        write(Role::Output, &specs[..split], &types[..split], outputs, first)?;
+        write(Role::Gradient, &specs[split..], &types[split..], gradients, rest)?;
         inner.run(function, ws)
     }
 
@@ -204,12 +209,16 @@ impl Program {
             return Err(RunError::NotCompiled { form: "Forms::JVP" });
         };
         self.begin(ws)?;
-        let (first, rest) = function.inputs.split_at(inner.graph.inputs().len());
-        read(Role::Input, first, inputs, &mut ws.inputs)?;
-        read(Role::Tangent, rest, tangents, &mut ws.inputs)?;
-        let (first, rest) = function.outputs.split_at(inner.graph.outputs().len());
-        write(Role::Output, first, outputs, &mut ws.outputs)?;
-        write(Role::Tangent, rest, output_tangents, &mut ws.outputs)?;
+        let split = inner.graph.inputs().len();
+        let (specs, types) = (&function.inputs, &function.input_types);
+        let (first, rest) = ws.inputs.split_at_mut(split);
+        read(Role::Input, &specs[..split], &types[..split], inputs, first)?;
+        read(Role::Tangent, &specs[split..], &types[split..], tangents, rest)?;
+        let split = inner.graph.outputs().len();
+        let (specs, types) = (&function.outputs, &function.output_types);
+        let (first, rest) = ws.outputs.split_at_mut(split);
+        write(Role::Output, &specs[..split], &types[..split], outputs, first)?;
+        write(Role::Tangent, &specs[split..], &types[split..], output_tangents, rest)?;
         inner.run(function, ws)
     }
 
@@ -220,7 +229,7 @@ impl Program {
             return Err(RunError::NotCompiled { form: "Forms::DENSE" });
         };
         self.begin(ws)?;
-        read(Role::Input, &dense.forward.inputs, inputs, &mut ws.inputs)?;
+        read(Role::Input, &dense.forward.inputs, &dense.forward.input_types, inputs, &mut ws.inputs)?;
         ws.held = Held::Nothing;
         inner.run(&dense.forward, ws)?;
         ws.held = Held::Dense;
@@ -263,7 +272,9 @@ impl Program {
         }
         let Some(at) = dense.seeds.get(id.index()).copied().flatten() else { return Err(missing) };
         let ty = self.inner.graph.ty(id);
-        check(Role::Seed, id.index(), ty, seed.dtype(), seed.len())?;
+        if (seed.dtype(), seed.len()) != (ty.dtype, ty.numel()) {
+            return Err(mismatch(Role::Seed, id.index(), ty, seed.dtype(), seed.len()));
+        }
         fn copy<T: Plain>(ws: &mut Workspace, at: usize, from: &[T]) -> Option<()> {
             ws.slice_mut(at, from.len()).map(|to| to.copy_from_slice(from))
         }

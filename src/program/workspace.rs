@@ -47,8 +47,8 @@ pub struct Workspace {
     pub(super) program: usize,
     pub(super) held: Held,
     pub(super) status: CallStatus,
-    pub(super) inputs: Vec<*const u8>,
-    pub(super) outputs: Vec<*mut u8>,
+    pub(super) inputs: Box<[*const u8]>,
+    pub(super) outputs: Box<[*mut u8]>,
     /// The value of a scalar output, for calls that return it.
     pub(super) value: [u64; 1],
 }
@@ -65,8 +65,8 @@ impl Workspace {
             program,
             held: Held::Nothing,
             status: CallStatus::OK,
-            inputs: Vec::with_capacity(inputs),
-            outputs: Vec::with_capacity(outputs),
+            inputs: vec![std::ptr::null(); inputs].into(),
+            outputs: vec![std::ptr::null_mut(); outputs].into(),
             value: [0],
         }
     }

@@ -314,3 +314,13 @@ pub(crate) fn fold(op: &crate::ops::Op, operands: Vec<Tensor<Native>>) -> Option
         _ => None,
     }
 }
+
+/// One scalar function of f64 constants; `None` where it is not such a function.
+pub(crate) fn fold_f64(f: crate::ops::MapFn, args: &[f64]) -> Option<f64> {
+    match *args {
+        [x] => f64::unary(f, &x).ok(),
+        [x, y] => f64::binary(f, &x, &y).ok(),
+        [x, y, z] if f == crate::ops::MapFn::Fma => Some(f64::fma(&x, &y, &z)),
+        _ => None,
+    }
+}

@@ -1,0 +1,304 @@
+//! Operands that fit a row: picked among the values so far, or made.
+
+use crate::fuzzing::draft::Slot;
+use crate::fuzzing::generate::{Generator, compares, op, takes_masks};
+use crate::fuzzing::numbers::elements;
+use crate::graph::{DType, Shape, ValueType};
+use crate::ops::{Attr, Literal, Op, Row, make};
+
+impl Generator<'_> {
+    /// An op of this row with operands; the shape rule has yet to agree.
+    pub(super) fn propose(&mut self, row: &'static Row) -> Option<(Op, Vec<Slot>)> {
+        match row.name {
+            "const" => Some((self.literal()?, Vec::new())),
+            "concat" => self.concat(row),
+            "index_select" | "index_add" => self.indexed(row, true),
+            "gather" | "scatter_add" => self.indexed(row, false),
+            _ => {
+                let operands = self.operands(row)?;
+                let attrs = self.attributes(row, &operands)?;
+                Some((op(row, attrs)?, operands))
+            }
+        }
+    }
+
+    fn ty(&self, v: Slot) -> &ValueType {
+        &self.draft.values[v].ty
+    }
+
+    /// A value that fits, late ones for preference.
+    pub(super) fn pick(&mut self, fits: impl Fn(&ValueType) -> bool) -> Option<Slot> {
+        let n = self.draft.values.len();
+        for _ in 0..10 {
+            let late = self.source.chance(1, 2);
+            let v = if late { n - 1 - self.source.below(n.min(6)) } else { self.source.below(n) };
+            if fits(self.ty(v)) {
+                return Some(v);
+            }
+        }
+        let start = self.source.below(n);
+        (0..n).map(|i| (start + i) % n).find(|&v| fits(self.ty(v)))
+    }
+
+    /// A new value of a type: an input or a constant.
+    pub(super) fn make(&mut self, ty: ValueType, bound: Option<usize>) -> Option<Slot> {
+        if ty.checked_bytes().is_none() || ty.numel() > self.limit {
+            return None;
+        }
+        if self.draft.inputs() < self.profile.max_inputs && self.source.chance(1, 2) {
+            return Some(self.draft.input(ty, bound));
+        }
+        let literal = self.elements_of(ty, bound)?;
+        self.constant(make::constant(literal))
+    }
+
+    /// A constant of a type: all elements, or one that fills the shape.
+    fn elements_of(&mut self, ty: ValueType, bound: Option<usize>) -> Option<Literal> {
+        let kind = self.kind();
+        let filled = self.source.chance(1, 4) || ty.numel() > 1 << 12;
+        let n = if filled && ty.numel() > 0 { 1 } else { ty.numel() };
+        let elements = elements(self.source, &ty, n, kind, bound);
+        Literal::new(ty.shape, elements)
+    }
+
+    fn literal(&mut self) -> Option<Op> {
+        let dtype = match self.source.below(8) {
+            0 => DType::Bool,
+            1 => DType::I64,
+            _ => self.float_type(),
+        };
+        let shape = self.shape();
+        Some(make::constant(self.elements_of(ValueType::new(dtype, shape), None)?))
+    }
+
+    /// A value that fits, or a new one of a type.
+    fn pick_or_make(&mut self, ty: ValueType, bound: Option<usize>) -> Option<Slot> {
+        let found = if self.source.chance(4, 5) { self.pick(|t| *t == ty) } else { None };
+        match found {
+            Some(v) => Some(v),
+            None => self.make(ty, bound),
+        }
+    }
+
+    /// A value that broadcasts with `a`: another, `a` itself, or a new one.
+    fn partner(&mut self, a: Slot) -> Option<Slot> {
+        let (ty, limit) = (self.ty(a).clone(), self.limit);
+        if self.source.chance(1, 12) {
+            return Some(a);
+        }
+        let fits = |t: &ValueType| t.dtype == ty.dtype && joined(&ty.shape, &t.shape, limit);
+        match self.pick(fits) {
+            Some(b) if b != a || self.source.chance(1, 4) => Some(b),
+            _ => {
+                let shape = self.narrowed(&ty.shape);
+                self.make(ValueType::new(ty.dtype, shape), None)
+            }
+        }
+    }
+
+    /// A shape that broadcasts to this one.
+    fn narrowed(&mut self, shape: &Shape) -> Shape {
+        let lead = if self.source.chance(1, 3) { self.source.below(shape.rank() + 1) } else { 0 };
+        let mut dims = shape.dims()[lead..].to_vec();
+        for d in &mut dims {
+            if self.source.chance(1, 4) {
+                *d = 1;
+            }
+        }
+        Shape::new(&dims)
+    }
+
+    fn any_float(&mut self) -> Option<Slot> {
+        let found = self.pick(|t| t.dtype.is_float());
+        found.or_else(|| {
+            let ty = ValueType::new(self.float_type(), self.shape());
+            self.make(ty, None)
+        })
+    }
+
+    fn mask(&mut self, shape: Option<&Shape>) -> Option<Slot> {
+        let limit = self.limit;
+        let fits = |t: &ValueType| t.dtype == DType::Bool && shape.is_none_or(|s| joined(s, &t.shape, limit));
+        let found = if self.source.chance(4, 5) { self.pick(fits) } else { None };
+        found.or_else(|| {
+            let shape = match shape {
+                Some(shape) => self.narrowed(shape),
+                None => self.shape(),
+            };
+            self.make(ValueType::new(DType::Bool, shape), None)
+        })
+    }
+
+    fn operands(&mut self, row: &'static Row) -> Option<Vec<Slot>> {
+        match row.name {
+            "where" => {
+                let a = self.pick(|t| t.dtype != DType::Bool)?;
+                let b = self.partner(a)?;
+                let shape = if self.source.chance(1, 2) { self.ty(a) } else { self.ty(b) }.shape.clone();
+                Some(vec![self.mask(Some(&shape))?, a, b])
+            }
+            "mse" => {
+                let a = self.any_float()?;
+                let ty = self.ty(a).clone();
+                Some(vec![a, self.pick_or_make(ty, None)?])
+            }
+            "matmul" | "matvec" | "vecmat" | "dot" | "linear" => self.product(row),
+            "broadcast_to" | "reshape" | "permute" | "slice" | "flip" | "split" | "cast" | "detach" => {
+                Some(vec![self.pick(|_| true)?])
+            }
+            "pad" => Some(vec![self.pick(|t| t.dtype != DType::Bool)?]),
+            _ => {
+                let first = if takes_masks(row) {
+                    self.mask(None)?
+                } else if compares(row) {
+                    self.pick(|t| t.dtype != DType::Bool)?
+                } else {
+                    self.any_float()?
+                };
+                let count = row.min_operands
+                    + self.source.below(row.max_operands.min(row.min_operands + 2) - row.min_operands + 1);
+                let mut operands = vec![first];
+                while operands.len() < count {
+                    operands.push(self.partner(first)?);
+                }
+                operands.truncate(count);
+                Some(operands)
+            }
+        }
+    }
+
+    /// Operands of the contractions: the second is picked to fit the first.
+    fn product(&mut self, row: &'static Row) -> Option<Vec<Slot>> {
+        let rank = match row.name {
+            "matmul" => 2,
+            _ => 1,
+        };
+        let vector = matches!(row.name, "vecmat" | "dot");
+        let fits = |t: &ValueType| {
+            t.dtype.is_float() && t.shape.rank() >= rank && (!vector || t.shape.rank() == 1)
+        };
+        let a = match self.pick(fits) {
+            Some(a) => a,
+            None => {
+                let dims: Vec<usize> = (0..rank).map(|_| self.extent()).collect();
+                let dtype = self.float_type();
+                self.make(ValueType::new(dtype, dims), None)?
+            }
+        };
+        let ty = self.ty(a).clone();
+        let dims = ty.shape.dims().to_vec();
+        let (lead, k) = (&dims[..dims.len() - 1], *dims.last()?);
+        let n = self.extent();
+        let wanted: Vec<usize> = match row.name {
+            "matmul" => {
+                let batch = self.narrowed(&Shape::new(&lead[..lead.len() - 1]));
+                batch.dims().iter().copied().chain([k, n]).collect()
+            }
+            "vecmat" => vec![k, n],
+            "linear" => vec![n, k],
+            _ => vec![k],
+        };
+        let near = wanted.len();
+        let found = self.pick(|t| {
+            let d = t.shape.dims();
+            t.dtype == ty.dtype
+                && match row.name {
+                    "matmul" => d.len() >= 2 && d[d.len() - 2] == k,
+                    "vecmat" => d.len() == 2 && d[0] == k,
+                    "linear" => d.len() == 2 && d[1] == k,
+                    _ => d.len() == near && d[0] == k,
+                }
+        });
+        let b = match found.filter(|_| self.source.chance(3, 4)) {
+            Some(b) => b,
+            None => self.make(ValueType::new(ty.dtype, wanted), None)?,
+        };
+        let mut operands = vec![a, b];
+        if row.name == "linear" && self.source.chance(1, 2) {
+            let out = self.ty(b).shape.dims()[0];
+            operands.push(self.pick_or_make(ValueType::new(ty.dtype, [out]), None)?);
+        }
+        Some(operands)
+    }
+
+    fn concat(&mut self, row: &'static Row) -> Option<(Op, Vec<Slot>)> {
+        let first = self.pick(|t| t.shape.rank() > 0)?;
+        let ty = self.ty(first).clone();
+        let axis = self.source.below(ty.shape.rank());
+        let mut operands = vec![first];
+        for _ in 0..self.source.below(4) {
+            let fits = |t: &ValueType| t.dtype == ty.dtype && agree(&ty.shape, &t.shape, axis);
+            operands.push(self.pick(fits)?);
+        }
+        Some((op(row, vec![Attr::Int(axis as i64)])?, operands))
+    }
+
+    /// Gathers and scatters. A run-time index keeps to the axis by its bound,
+    /// or the op reads 0 for it; rarely neither, to compare errors.
+    fn indexed(&mut self, row: &'static Row, vector: bool) -> Option<(Op, Vec<Slot>)> {
+        let adds = row.max_operands == 3;
+        let x = self.pick(|t| t.shape.rank() > 0 && (!adds || t.dtype.is_float()))?;
+        let ty = self.ty(x).clone();
+        let axis = self.source.below(ty.shape.rank());
+        let len = ty.shape.dims()[axis];
+        let zero = self.source.chance(1, 3);
+        let unsafe_index = self.source.chance(1, 300);
+        let index = self.index(&ty.shape, axis, len, vector, zero || unsafe_index)?;
+        let mut operands = vec![x, index];
+        if adds {
+            let shape = if vector {
+                let mut dims = ty.shape.dims().to_vec();
+                dims[axis] = self.ty(index).shape.dims()[0];
+                Shape::new(&dims)
+            } else {
+                self.ty(index).shape.clone()
+            };
+            operands.push(self.pick_or_make(ValueType::new(ty.dtype, shape), None)?);
+        }
+        Some((op(row, vec![Attr::Int(axis as i64), Attr::Bool(zero)])?, operands))
+    }
+
+    fn index(&mut self, shape: &Shape, axis: usize, len: usize, vector: bool, any: bool) -> Option<Slot> {
+        let n = self.draft.values.len();
+        let start = self.source.below(n);
+        let fits = |v: Slot| {
+            let value = &self.draft.values[v];
+            let t = &value.ty;
+            t.dtype == DType::I64
+                && (if vector { t.shape.rank() == 1 } else { agree(shape, &t.shape, axis) })
+                && (any || value.bound.is_some_and(|b| b <= len))
+        };
+        if let Some(v) = (0..n).map(|i| (start + i) % n).find(|&v| fits(v))
+            && self.source.chance(1, 2)
+        {
+            return Some(v);
+        }
+        let count = self.extent();
+        let dims = if vector {
+            vec![count]
+        } else {
+            let mut dims = shape.dims().to_vec();
+            dims[axis] = count;
+            dims
+        };
+        let bound = if any && self.source.chance(1, 2) { None } else { Some(len) };
+        self.make(ValueType::new(DType::I64, dims), bound)
+    }
+}
+
+/// Whether two shapes broadcast to one within the limit.
+fn joined(a: &Shape, b: &Shape, limit: usize) -> bool {
+    let rank = a.rank().max(b.rank());
+    let at = |s: &Shape, axis: usize| if axis < rank - s.rank() { 1 } else { s.dims()[axis - (rank - s.rank())] };
+    let mut numel = 1usize;
+    (0..rank).all(|axis| {
+        let (x, y) = (at(a, axis), at(b, axis));
+        numel = numel.saturating_mul(if x == 1 { y } else { x });
+        x == y || x == 1 || y == 1
+    }) && numel <= limit
+}
+
+/// Whether two shapes are equal outside an axis.
+fn agree(a: &Shape, b: &Shape, axis: usize) -> bool {
+    a.rank() == b.rank() && (0..a.rank()).all(|i| i == axis || a.dims()[i] == b.dims()[i])
+}
