@@ -3,6 +3,8 @@
 #![warn(missing_docs)]
 
 pub mod derive;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod graph;
 #[cfg(feature = "jit")]
 mod jit;

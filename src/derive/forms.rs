@@ -199,7 +199,12 @@ pub fn jvp(graph: &Graph, wrt: &[ValueId]) -> Result<Graph, GraphError> {
     let (mut e, map, added) = copy_with(graph, &extra)?;
     let mut seeds = vec![None; graph.len()];
     for (v, seed) in wrt.iter().zip(added) {
-        seeds[v.index()] = Some(seed);
+        // A value named twice moves by both of its tangents.
+        let slot = &mut seeds[v.index()];
+        *slot = Some(match *slot {
+            None => seed,
+            Some(existing) => (&mut e as &mut dyn Emitter).add(existing, seed)?,
+        });
     }
     let tangents = sweep::forward(graph, &mut e, &map, seeds)?;
     let mut outputs: Vec<ValueId> = graph.outputs().iter().map(|o| map[o.index()]).collect();

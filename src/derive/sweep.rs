@@ -68,10 +68,12 @@ pub fn reverse(
     let mut cotangents = seeds;
     let mut touched = vec![false; graph.len()];
     let is_active = |v: ValueId| graph.ty(v).dtype.is_float() && active.is_none_or(|a| a[v.index()]);
+    // On the tape a value is its own handle.
+    let identity = handles.iter().enumerate().all(|(i, h)| h.index() == i);
     for (id, node) in graph.nodes_with_ids().rev() {
-        let d: SmallVec<[Option<ValueId>; 2]> = node.results().map(|r| cotangents[r.index()]).collect();
-        let reached = node.results().any(|r| cotangents[r.index()].is_some() || touched[r.index()]);
-        if !reached {
+        let (first, last) = (node.result().index(), node.result().index() + node.results().len());
+        let reached = cotangents[first..last].iter().any(Option::is_some);
+        if !reached && !touched[first..last].contains(&true) {
             continue;
         }
         for v in node.operands() {
@@ -79,7 +81,7 @@ pub fn reverse(
         }
         let rule = match node.op.row().vjp {
             Rule::Zero => continue,
-            _ if d.iter().all(Option::is_none) => continue,
+            _ if !reached => continue,
             _ if !node.operands().iter().any(|&v| is_active(v)) => continue,
             Rule::By(rule) => rule,
             Rule::Missing => {
@@ -87,31 +89,70 @@ pub fn reverse(
                 return Err(located(missing.into(), graph, id));
             }
         };
-        let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
-        let results: SmallVec<[ValueId; 2]> = node.results().map(|v| handles[v.index()]).collect();
-        let wanted: SmallVec<[bool; 4]> = node.operands().iter().map(|&v| is_active(v)).collect();
-        let site = Site { op: &node.op, operands: &operands, results: &results, wanted: &wanted };
-        let mark = e.mark();
-        let mut sweep_node = || -> Result<(), OpError> {
-            let flows = rule(e, &site, &d)?;
-            if flows.len() != operands.len() {
-                let why = format!("gave {} contributions for {} operands", flows.len(), operands.len());
-                return Err(OpError::BadRule { op: node.op.name(), rule: "VJP", why });
+        let mut mapped: SmallVec<[ValueId; 4]> = SmallVec::new();
+        let operands = match identity {
+            true => node.operands(),
+            false => {
+                mapped.extend(node.operands().iter().map(|v| handles[v.index()]));
+                &mapped
             }
-            let (targets, mut values) = combine(e, node.operands(), &wanted, &flows)?;
-            e.release(mark, &mut values);
-            for (target, value) in targets.into_iter().zip(values) {
-                let slot = &mut cotangents[target.index()];
-                *slot = Some(match *slot {
-                    None => value,
-                    Some(existing) => e.add(existing, value)?,
-                });
-            }
-            Ok(())
         };
-        sweep_node().map_err(|error| located(error.into(), graph, id))?;
+        let mut wanted: SmallVec<[bool; 4]> = SmallVec::new();
+        for &v in node.operands() {
+            wanted.push(is_active(v));
+        }
+        let site = Site { op: &node.op, operands, results: &handles[first..last], wanted: &wanted };
+        let mark = e.mark();
+        let swept = rule(e, &site, &cotangents[first..last])
+            .and_then(|flows| accumulate(e, node.op.name(), node.operands(), &wanted, &flows, mark, &mut cotangents));
+        if let Err(error) = swept {
+            return Err(located(error.into(), graph, id));
+        }
     }
     Ok(Reverse { cotangents, touched })
+}
+
+/// Adds the contributions of one node to the gradients of its operands.
+fn accumulate(
+    e: &mut dyn Emitter,
+    op: &'static str,
+    operands: &[ValueId],
+    wanted: &[bool],
+    flows: &[Flow],
+    mark: usize,
+    cotangents: &mut [Option<ValueId>],
+) -> Result<(), OpError> {
+    if flows.len() != operands.len() {
+        let why = format!("gave {} contributions for {} operands", flows.len(), operands.len());
+        return Err(OpError::BadRule { op, rule: "VJP", why });
+    }
+    let mut add_to = |e: &mut dyn Emitter, target: ValueId, value: ValueId| -> Result<(), OpError> {
+        let slot = &mut cotangents[target.index()];
+        *slot = Some(match *slot {
+            None => value,
+            Some(existing) => e.add(existing, value)?,
+        });
+        Ok(())
+    };
+    // Most nodes have one operand or two different ones.
+    match (operands, flows) {
+        (&[a], &[Flow::To(x)]) if wanted[0] => {
+            let mut kept = [x];
+            e.release(mark, &mut kept);
+            add_to(e, a, kept[0])
+        }
+        (&[a, b], &[Flow::To(x), Flow::To(y)]) if a != b && wanted[0] && wanted[1] => {
+            let mut kept = [x, y];
+            e.release(mark, &mut kept);
+            add_to(e, a, kept[0])?;
+            add_to(e, b, kept[1])
+        }
+        _ => {
+            let (targets, mut values) = combine(e, operands, wanted, flows)?;
+            e.release(mark, &mut values);
+            targets.iter().zip(&values).try_for_each(|(&target, &value)| add_to(e, target, value))
+        }
+    }
 }
 
 type Combined = (SmallVec<[ValueId; 4]>, SmallVec<[ValueId; 4]>);

@@ -22,7 +22,7 @@ impl Generator<'_> {
                 "perm" => Attr::Ints(self.permutation(ty.shape.rank())),
                 "start" | "stop" | "step" => Attr::Ints(self.range(spec.name, &ty.shape, &attrs)),
                 "lo" | "hi" | "interior" => {
-                    ty.shape.dims().iter().map(|_| self.source.below(6).saturating_sub(3) as i64).collect_attr()
+                    list(ty.shape.dims().iter().map(|_| self.source.below(6).saturating_sub(3) as i64))
                 }
                 "sizes" => Attr::Ints(self.sizes(&ty.shape, &attrs)),
                 "reduction" => Attr::Int(self.source.below(3) as i64),
@@ -41,7 +41,7 @@ impl Generator<'_> {
                 Attr::Float(float64(self.source, kind))
             }
             AttrKind::Bool => Attr::Bool(self.source.chance(1, 2)),
-            AttrKind::Ints => ty.shape.dims().iter().map(|_| self.source.below(3) as i64).collect_attr(),
+            AttrKind::Ints => list(ty.shape.dims().iter().map(|_| self.source.below(3) as i64)),
             AttrKind::DType => Attr::DType(match self.source.below(8) {
                 0 => DType::Bool,
                 1 => DType::I64,
@@ -155,13 +155,7 @@ impl Generator<'_> {
     }
 }
 
-/// Entries to a list attribute.
-trait CollectAttr {
-    fn collect_attr(self) -> Attr;
-}
-
-impl<I: Iterator<Item = i64>> CollectAttr for I {
-    fn collect_attr(self) -> Attr {
-        Attr::Ints(self.collect())
-    }
+/// A list attribute.
+fn list(entries: impl Iterator<Item = i64>) -> Attr {
+    Attr::Ints(entries.collect())
 }

@@ -16,6 +16,12 @@ pub trait Emitter {
     /// Type of a value of this emitter.
     fn ty(&self, value: ValueId) -> &ValueType;
 
+    /// A tensor filled with one number.
+    fn fill(&mut self, dtype: DType, shape: &Shape, value: f64) -> Result<ValueId, OpError> {
+        let results = self.emit(make::constant(Literal::filled(dtype, shape, value)), &[])?;
+        Ok(results[0])
+    }
+
     /// A point to which [`Emitter::release`] can go back.
     fn mark(&self) -> usize {
         0
@@ -52,7 +58,7 @@ impl<'e> dyn Emitter + 'e {
 
     /// A tensor filled with one number.
     pub fn full(&mut self, dtype: DType, shape: Shape, value: f64) -> R {
-        self.one(make::constant(Literal::filled(dtype, shape, value)), &[])
+        self.fill(dtype, &shape, value)
     }
 
     /// A scalar constant of the element type of `v`.
@@ -182,10 +188,10 @@ impl<'e> dyn Emitter + 'e {
 
     /// The transpose of a broadcast: sums `a` down to `shape`.
     pub fn sum_to(&mut self, a: ValueId, shape: &Shape) -> R {
-        let from = self.shape(a);
-        if from == *shape {
+        if self.ty(a).shape == *shape {
             return Ok(a);
         }
+        let from = self.shape(a);
         let lead = from.rank() - shape.rank().min(from.rank());
         let axes: Vec<usize> = (0..from.rank())
             .filter(|&axis| axis < lead || (shape.dims()[axis - lead] == 1 && from.dims()[axis] != 1))

@@ -8,6 +8,9 @@ use smallvec::smallvec;
 
 /// A contribution summed down to the operand's shape.
 pub fn to(e: &mut dyn Emitter, site: &Site<'_>, i: usize, v: ValueId) -> Result<Flow, OpError> {
+    if e.ty(v).shape == e.ty(site.operands[i]).shape {
+        return Ok(Flow::To(v));
+    }
     let shape = e.shape(site.operands[i]);
     Ok(Flow::To(e.sum_to(v, &shape)?))
 }
@@ -53,9 +56,12 @@ pub fn add_tangents(e: &mut dyn Emitter, terms: &[Option<ValueId>]) -> Result<Op
 
 /// A tangent brought to the shape of the result, which broadcasting enlarged.
 pub fn tangent(e: &mut dyn Emitter, site: &Site<'_>, v: Option<ValueId>) -> Result<Tangents, OpError> {
-    let shape = e.shape(site.results[0]);
     Ok(smallvec![match v {
-        Some(v) => Some(e.broadcast_to(v, &shape)?),
+        Some(v) if e.ty(v).shape == e.ty(site.results[0]).shape => Some(v),
+        Some(v) => {
+            let shape = e.shape(site.results[0]);
+            Some(e.broadcast_to(v, &shape)?)
+        }
         None => None,
     }])
 }

@@ -114,7 +114,7 @@ impl Program {
     /// Scratch memory for calls, one per thread.
     pub fn workspace(&self) -> Workspace {
         let (inputs, outputs) = self.inner.widest;
-        Workspace::new(self.inner.functions.workspace, self.id(), inputs, outputs)
+        Workspace::new(self.inner.functions.workspace, &self.inner, inputs, outputs)
     }
 
     /// What was compiled.
@@ -133,9 +133,15 @@ impl Program {
         report
     }
 
-    /// Tells programs apart; unique while any clone or workspace check can run.
     #[inline(always)]
     fn id(&self) -> usize {
-        Arc::as_ptr(&self.inner) as *const u8 as usize
+        identity(&self.inner)
     }
+}
+
+/// Tells programs apart: an address that stays taken while a clone or a
+/// workspace lives.
+#[inline(always)]
+fn identity(inner: &Arc<Inner>) -> usize {
+    Arc::as_ptr(inner) as *const u8 as usize
 }

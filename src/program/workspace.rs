@@ -1,9 +1,11 @@
 //! The mutable scratch of a program: one per thread, allocated once.
 
 use crate::lower::memory::ALIGN;
+use crate::program::{Inner, identity};
 use cotangent_runtime::index::CallStatus;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
+use std::sync::{Arc, Weak};
 
 /// 64-byte aligned bytes.
 struct Bytes {
@@ -45,6 +47,8 @@ pub struct Workspace {
     bytes: Option<Bytes>,
     pub(super) wanted: usize,
     pub(super) program: usize,
+    // Keeps the address in `program` from being given to another program.
+    _owner: Weak<Inner>,
     pub(super) held: Held,
     pub(super) status: CallStatus,
     pub(super) inputs: Box<[*const u8]>,
@@ -58,11 +62,12 @@ pub struct Workspace {
 unsafe impl Send for Workspace {}
 
 impl Workspace {
-    pub(super) fn new(len: usize, program: usize, inputs: usize, outputs: usize) -> Workspace {
+    pub(super) fn new(len: usize, owner: &Arc<Inner>, inputs: usize, outputs: usize) -> Workspace {
         Workspace {
             bytes: Bytes::new(len),
             wanted: len,
-            program,
+            program: identity(owner),
+            _owner: Arc::downgrade(owner),
             held: Held::Nothing,
             status: CallStatus::OK,
             inputs: vec![std::ptr::null(); inputs].into(),

@@ -6,43 +6,11 @@ use crate::tape::scalar::{Numbers, Refusal, Scalar, holds};
 use crate::tape::strided::Broadcast;
 use crate::tape::tensor::{Buf, Data, Tensor};
 
-/// Calls `$go` with the function as a constant, so that the loop around it is
-/// compiled once per function.
-macro_rules! monomorphic {
-    ($f:expr, [$($name:ident),*], $go:ident) => {
-        match $f {
-            $(MapFn::$name => $go!(MapFn::$name),)*
-            _ => Err("is not such a function"),
-        }
-    };
-}
-
-fn unary<S: Scalar>(f: MapFn, x: &[S]) -> Result<Buf<S>, Refusal> {
-    if let [x] = x {
-        return Ok(Buf::from_elem(S::unary(f, x)?, 1));
-    }
-    macro_rules! go {
-        ($g:expr) => {
-            x.iter().map(|x| S::unary($g, x)).collect()
-        };
-    }
-    monomorphic!(
-        f,
-        [Neg, Abs, Sign, Sqrt, Square, Recip, Exp, Log, Sin, Cos, Atan, Tanh, Sigmoid, Softplus, Relu],
-        go
-    )
-}
-
 fn binary<S: Scalar>(f: MapFn, a: &[S], b: &[S], shape: &Broadcast) -> Result<Buf<S>, Refusal> {
-    if let ([a], [b]) = (a, b) {
-        return Ok(Buf::from_elem(S::binary(f, a, b)?, shape.numel()));
+    match shape.pairs(a, b) {
+        Some(pairs) => S::binary_slice(f, pairs),
+        None => shape.zip(a, b, |a, b| S::binary(f, a, b)),
     }
-    macro_rules! go {
-        ($g:expr) => {
-            shape.zip(a, b, |a, b| S::binary($g, a, b))
-        };
-    }
-    monomorphic!(f, [Add, Sub, Mul, Div, Pow, Maximum, Minimum], go)
 }
 
 fn compare<S: Scalar>(f: MapFn, a: &[S], b: &[S], shape: &Broadcast) -> Result<Buf<bool>, Refusal> {
@@ -69,8 +37,8 @@ pub fn map<N: Numbers>(f: MapFn, operands: &[&Tensor<N>], out: &ValueType) -> Re
     const MIXED: Refusal = "operands of different element types";
     let data = match operands {
         [x] => match (&x.data, f) {
-            (Data::F64(x), _) => Data::F64(unary(f, x)?),
-            (Data::F32(x), _) => Data::F32(unary(f, x)?),
+            (Data::F64(x), _) => Data::F64(Scalar::unary_slice(f, x)?),
+            (Data::F32(x), _) => Data::F32(Scalar::unary_slice(f, x)?),
             (Data::Bool(x), MapFn::Not) => Data::Bool(x.iter().map(|b| !b).collect()),
             _ => return Err(MIXED),
         },

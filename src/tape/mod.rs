@@ -13,7 +13,7 @@ mod tensor;
 
 use crate::derive::sweep::{self, Connection, located};
 use crate::graph::{Graph, GraphError, ValueId, ValueType};
-use crate::ops::{Emitter, OpError, Results};
+use crate::ops::{Emitter, OpError};
 use eval::Evaluator;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use thiserror::Error;
 
 pub use dual::{Dual, Duals};
 pub use rational::{Exact, bits, one};
-pub use scalar::{Native, Numbers, Refusal, Scalar};
+pub use scalar::{Native, Numbers, Pairs, Refusal, Scalar};
 pub use tensor::{Buf, Data, Tensor};
 
 /// Errors of the tape. The texts are those of the system this one follows.
@@ -80,13 +80,12 @@ impl<'g, N: Numbers> Tape<'g, N> {
                 return Err(TapeError::Input { index, name, expected, got });
             }
         }
-        let mut e = Evaluator { slab: inputs };
-        e.slab.reserve(graph.len() - e.slab.len());
+        let mut e = Evaluator::new(inputs, graph.len());
         for (id, node) in graph.nodes_with_ids() {
             let mark = e.mark();
-            let mut results =
+            let results =
                 e.evaluate(&node.op, node.operands()).map_err(|err| located(err.into(), graph, id))?;
-            settle(&mut e, mark, &mut results);
+            e.settle(mark, &results);
         }
         Ok(Tape { graph, values: RefCell::new(e) })
     }
@@ -98,18 +97,18 @@ impl<'g, N: Numbers> Tape<'g, N> {
 
     /// A value; `None` for an id out of range.
     pub fn value(&self, id: ValueId) -> Option<Tensor<N>> {
-        self.graph.contains(id).then(|| self.values.borrow().at(id).clone())
+        self.graph.contains(id).then(|| self.values.borrow().at(id).into_owned())
     }
 
     /// Looks at a value without copying it.
     pub fn with_value<R>(&self, id: ValueId, f: impl FnOnce(&Tensor<N>) -> R) -> Option<R> {
-        self.graph.contains(id).then(|| f(self.values.borrow().at(id)))
+        self.graph.contains(id).then(|| f(&self.values.borrow().at(id)))
     }
 
     /// The outputs of the graph, in order.
     pub fn outputs(&self) -> Vec<Tensor<N>> {
         let values = self.values.borrow();
-        self.graph.outputs().iter().map(|&v| values.at(v).clone()).collect()
+        self.graph.outputs().iter().map(|&v| values.at(v).into_owned()).collect()
     }
 
     /// The last value (the seed's `out_id`).
@@ -139,12 +138,12 @@ impl<'g, N: Numbers> Tape<'g, N> {
                 _ => {}
             }
         }
-        self.sweep(seeds, None).map(|(grads, _)| grads)
+        self.sweep(seeds, None, all)
     }
 
     /// A seed at one value; gradients of all values, zeros where nothing flows.
     pub fn backward_dense_all(&self, output: ValueId, seed: Tensor<N>) -> Result<Gradients<N>, TapeError> {
-        let mut grads = self.sweep(self.seed_at(output, seed)?, None)?.0;
+        let mut grads = self.sweep(self.seed_at(output, seed)?, None, all)?;
         for (v, grad) in self.graph.values().zip(&mut grads) {
             let ty = self.graph.ty(v);
             if grad.is_none() && ty.dtype.is_float() {
@@ -161,7 +160,7 @@ impl<'g, N: Numbers> Tape<'g, N> {
         output: ValueId,
         seed: Tensor<N>,
     ) -> Result<BTreeMap<ValueId, Tensor<N>>, TapeError> {
-        let grads = self.sweep(self.seed_at(output, seed)?, None)?.0;
+        let grads = self.sweep(self.seed_at(output, seed)?, None, all)?;
         Ok(self.graph.values().zip(grads).filter_map(|(v, g)| Some((v, g?))).collect())
     }
 
@@ -206,17 +205,18 @@ impl<'g, N: Numbers> Tape<'g, N> {
             });
         }
         let active = sweep::active(self.graph, wrt);
-        let (mut grads, connections) = self.sweep(initial, Some(&active))?;
-        wrt.iter()
-            .map(|&v| {
-                let grad = match &mut grads[v.index()] {
-                    Some(g) => g.clone(),
-                    None => Tensor::filled(self.graph.ty(v).clone(), 0.0)
-                        .map_err(|why| OpError::Refused { op: "backward", why: why.into() })?,
-                };
-                Ok((grad, connections[v.index()]))
-            })
-            .collect()
+        self.sweep(initial, Some(&active), |swept, e| {
+            wrt.iter()
+                .map(|&v| {
+                    let grad = match swept.cotangents[v.index()] {
+                        Some(handle) => e.at(handle).into_owned(),
+                        None => Tensor::filled(self.graph.ty(v).clone(), 0.0)
+                            .map_err(|why| OpError::Refused { op: "backward", why: why.into() })?,
+                    };
+                    Ok((grad, swept.connection(v)))
+                })
+                .collect::<Result<_, TapeError>>()
+        })?
     }
 
     /// Tangents of all values from tangents of the inputs (`None`: does not
@@ -239,8 +239,8 @@ impl<'g, N: Numbers> Tape<'g, N> {
         }
         let handles: Vec<ValueId> = self.graph.values().collect();
         let out = sweep::forward(self.graph, e, &handles, seeds)
-            .map(|t| t.iter().map(|h| h.map(|h| e.at(h).clone())).collect());
-        e.slab.truncate(self.graph.len());
+            .map(|t| t.iter().map(|h| h.map(|h| e.at(h).into_owned())).collect());
+        e.truncate(self.graph.len());
         Ok(out?)
     }
 
@@ -265,52 +265,44 @@ impl<'g, N: Numbers> Tape<'g, N> {
         Ok(seeds)
     }
 
-    fn sweep(
+    fn sweep<R>(
         &self,
         seeds: Vec<Option<Tensor<N>>>,
         active: Option<&[bool]>,
-    ) -> Result<(Gradients<N>, Vec<Connection>), TapeError> {
+        pick: impl FnOnce(&sweep::Reverse, &Evaluator<N>) -> R,
+    ) -> Result<R, TapeError> {
         let mut e = self.values.borrow_mut();
         let e = &mut *e;
         let seeds = seeds.into_iter().map(|seed| seed.map(|t| e.push(t))).collect();
         let handles: Vec<ValueId> = self.graph.values().collect();
         let swept = sweep::reverse(self.graph, e, &handles, seeds, active);
-        let out = swept.map(|swept| {
-            let grads = swept.cotangents.iter().map(|h| h.map(|h| e.at(h).clone())).collect();
-            (grads, self.graph.values().map(|v| swept.connection(v)).collect())
-        });
-        e.slab.truncate(self.graph.len());
+        let out = swept.map(|swept| pick(&swept, e));
+        e.truncate(self.graph.len());
         Ok(out?)
     }
 }
 
-/// Puts the results of a node at the next value ids; a result may be an operand.
-fn settle<N: Numbers>(e: &mut Evaluator<N>, mark: usize, results: &mut Results) {
-    let in_place = results.iter().enumerate().all(|(i, r)| r.index() == mark + i);
-    if in_place && e.slab.len() == mark + results.len() {
-        return;
-    }
-    let tensors: Vec<Tensor<N>> = results.iter().map(|&r| e.at(r).clone()).collect();
-    e.slab.truncate(mark);
-    e.slab.extend(tensors);
+/// The gradients of all values.
+fn all<N: Numbers>(swept: &sweep::Reverse, e: &Evaluator<N>) -> Gradients<N> {
+    swept.cotangents.iter().map(|h| h.map(|h| e.at(h).into_owned())).collect()
 }
 
 fn add<N: Numbers>(a: Tensor<N>, b: Tensor<N>) -> Result<Tensor<N>, OpError> {
-    let mut e = Evaluator { slab: vec![a, b] };
+    let mut e = Evaluator::new(vec![a, b], 3);
     let sum = {
         let e: &mut dyn Emitter = &mut e;
         e.add(ValueId::new(0), ValueId::new(1))?
     };
-    Ok(e.slab.swap_remove(sum.index()))
+    Ok(e.at(sum).into_owned())
 }
 
 /// One op on constants, by the tape's own definition; `None` where it fails.
 pub(crate) fn fold(op: &crate::ops::Op, operands: Vec<Tensor<Native>>) -> Option<Tensor<Native>> {
     let ids: Vec<ValueId> = (0..operands.len() as u32).map(ValueId::new).collect();
-    let mut e = Evaluator { slab: operands };
+    let mut e = Evaluator::new(operands, 0);
     let results = e.evaluate(op, &ids).ok()?;
     match results.as_slice() {
-        [id] => Some(e.at(*id).clone()),
+        [id] => Some(e.at(*id).into_owned()),
         _ => None,
     }
 }

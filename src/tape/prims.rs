@@ -135,20 +135,36 @@ pub fn reduce<N: Numbers>(
     out: &ValueType,
 ) -> Result<Tensor<N>, Refusal> {
     fn over<S: Scalar>(kind: Reduction, x: &[S], split: &Split, full: usize) -> Buf<S> {
-        let join = if kind == Reduction::Max { S::max } else { S::add };
+        match kind {
+            Reduction::Max => lanes(x, split, full, S::max),
+            _ => lanes(x, split, full, S::add),
+        }
+    }
+    fn lanes<S: Scalar>(x: &[S], split: &Split, full: usize, join: impl Fn(&S, &S) -> S) -> Buf<S> {
         let mut out = Buf::new();
+        let n = split.reduced.len();
+        // Neighbours are read as a run; the order is the same.
+        let run = split.reduced.first() == Some(&0) && split.reduced.last() == Some(&(n - 1));
         walk(&split.kept_dims, &split.kept_strides, 0, |base| {
             let mut lanes: SmallVec<[S; 32]> = SmallVec::new();
-            for chunk in split.reduced.chunks(full) {
-                for (lane, &offset) in chunk.iter().enumerate() {
-                    let v = &x[base + offset];
-                    match lanes.get_mut(lane) {
-                        Some(acc) => *acc = join(acc, v),
-                        None => lanes.push(v.clone()),
+            if run {
+                let mut chunks = x[base..base + n].chunks(full);
+                lanes.extend(chunks.next().unwrap_or_default().iter().cloned());
+                for chunk in chunks {
+                    lanes.iter_mut().zip(chunk).for_each(|(acc, v)| *acc = join(acc, v));
+                }
+            } else {
+                for chunk in split.reduced.chunks(full) {
+                    for (lane, &offset) in chunk.iter().enumerate() {
+                        let v = &x[base + offset];
+                        match lanes.get_mut(lane) {
+                            Some(acc) => *acc = join(acc, v),
+                            None => lanes.push(v.clone()),
+                        }
                     }
                 }
             }
-            out.push(join_lanes(lanes, full, join));
+            out.push(join_lanes(lanes, full, &join));
         });
         out
     }

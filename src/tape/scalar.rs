@@ -28,6 +28,20 @@ pub trait Scalar: Clone + Debug + Send + Sync + 'static {
     /// A function of two numbers.
     fn binary(f: MapFn, a: &Self, b: &Self) -> Result<Self, Refusal>;
 
+    /// A function of one number, applied to many.
+    fn unary_slice(f: MapFn, x: &[Self]) -> Result<Vec<Self>, Refusal> {
+        x.iter().map(|x| Self::unary(f, x)).collect()
+    }
+
+    /// A function of two numbers, applied to pairs.
+    fn binary_slice(f: MapFn, pairs: Pairs<'_, Self>) -> Result<Vec<Self>, Refusal> {
+        match pairs {
+            Pairs::Same(a, b) => a.iter().zip(b).map(|(a, b)| Self::binary(f, a, b)).collect(),
+            Pairs::Left(a, b) => b.iter().map(|b| Self::binary(f, a, b)).collect(),
+            Pairs::Right(a, b) => a.iter().map(|a| Self::binary(f, a, b)).collect(),
+        }
+    }
+
     /// a * b + c, rounded once.
     fn fma(a: &Self, b: &Self, c: &Self) -> Self;
 
@@ -44,6 +58,17 @@ pub trait Scalar: Clone + Debug + Send + Sync + 'static {
     fn max(a: &Self, b: &Self) -> Self;
 }
 
+/// Operands of a function of two numbers: of one length, or one of them single.
+#[derive(Clone, Copy, Debug)]
+pub enum Pairs<'a, S> {
+    /// Element by element.
+    Same(&'a [S], &'a [S]),
+    /// One left operand for all.
+    Left(&'a S, &'a [S]),
+    /// One right operand for all.
+    Right(&'a [S], &'a S),
+}
+
 /// The meaning of the comparisons.
 #[inline(always)]
 pub fn holds(f: MapFn, order: Option<Ordering>) -> bool {
@@ -58,6 +83,17 @@ pub fn holds(f: MapFn, order: Option<Ordering>) -> bool {
 
 const NOT_UNARY: Refusal = "is not a function of one number";
 const NOT_BINARY: Refusal = "is not a function of two numbers";
+
+/// Calls `$go` with the function as a constant.
+macro_rules! per_function {
+    ($f:expr, [$($name:ident),*], $go:ident) => {
+        match $f {
+            $(MapFn::$name => $go!(MapFn::$name),)*
+            // Refused before the loop.
+            _ => Vec::new(),
+        }
+    };
+}
 
 macro_rules! float_scalar {
     ($t:ty, $exp:path, $log:path, $sin:path, $cos:path, $atan:path, $tanh:path, $sigmoid:path, $softplus:path,
@@ -119,6 +155,37 @@ macro_rules! float_scalar {
                     MapFn::Pow => $pow(a, b),
                     _ => return Err(NOT_BINARY),
                 })
+            }
+
+            // One loop per function, so that each is vectorised.
+            fn unary_slice(f: MapFn, x: &[$t]) -> Result<Vec<$t>, Refusal> {
+                Self::unary(f, &0.0)?;
+                macro_rules! go {
+                    ($g:expr) => {
+                        x.iter().map(|x| Self::unary($g, x).unwrap_or(*x)).collect()
+                    };
+                }
+                Ok(per_function!(
+                    f,
+                    [Neg, Abs, Sign, Sqrt, Square, Recip, Relu, Exp, Log, Sin, Cos, Atan, Tanh, Sigmoid, Softplus],
+                    go
+                ))
+            }
+
+            fn binary_slice(f: MapFn, pairs: Pairs<'_, $t>) -> Result<Vec<$t>, Refusal> {
+                Self::binary(f, &0.0, &0.0)?;
+                macro_rules! go {
+                    ($g:expr) => {
+                        match pairs {
+                            Pairs::Same(a, b) => {
+                                a.iter().zip(b).map(|(a, b)| Self::binary($g, a, b).unwrap_or(*a)).collect()
+                            }
+                            Pairs::Left(a, b) => b.iter().map(|b| Self::binary($g, a, b).unwrap_or(*b)).collect(),
+                            Pairs::Right(a, b) => a.iter().map(|a| Self::binary($g, a, b).unwrap_or(*a)).collect(),
+                        }
+                    };
+                }
+                Ok(per_function!(f, [Add, Sub, Mul, Div, Pow, Maximum, Minimum], go))
             }
 
             #[inline(always)]

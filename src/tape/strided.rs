@@ -1,7 +1,7 @@
 //! Walking tensors in row-major order of another index space.
 
 use crate::graph::Shape;
-use crate::tape::scalar::Refusal;
+use crate::tape::scalar::{Pairs, Refusal};
 use crate::tape::tensor::Buf;
 use smallvec::SmallVec;
 
@@ -47,7 +47,16 @@ pub fn walk(dims: &[usize], strides: &[isize], start: isize, mut f: impl FnMut(u
 /// Elements picked by strides, in row-major order of `dims`.
 pub fn pick<T: Clone>(src: &[T], dims: &[usize], strides: &[isize], start: isize) -> Buf<T> {
     let mut out = Buf::with_capacity(dims.iter().product());
-    walk(dims, strides, start, |at| out.push(src[at].clone()));
+    // Runs of one element, or of neighbours, are copied as runs.
+    match (dims.split_last(), strides.last()) {
+        (Some((&n, outer)), Some(0)) => {
+            walk(outer, &strides[..outer.len()], start, |at| out.extend(std::iter::repeat_n(&src[at], n).cloned()));
+        }
+        (Some((&n, outer)), Some(1)) if n > 0 => {
+            walk(outer, &strides[..outer.len()], start, |at| out.extend_from_slice(&src[at..at + n]));
+        }
+        _ => walk(dims, strides, start, |at| out.push(src[at].clone())),
+    }
     out
 }
 
@@ -82,9 +91,14 @@ impl Broadcast {
         (0..rank).map(|i| if at(a, i) == 1 { at(b, i) } else { at(a, i) }).collect()
     }
 
-    /// Number of elements of the result.
-    pub fn numel(&self) -> usize {
-        self.numel
+    /// The operands as runs, where neither is walked in strides.
+    pub fn pairs<'a, S>(&self, a: &'a [S], b: &'a [S]) -> Option<Pairs<'a, S>> {
+        match (&self.a, &self.b) {
+            (None, None) => Some(Pairs::Same(a, b)),
+            (None, Some(_)) if b.len() == 1 => Some(Pairs::Right(a, &b[0])),
+            (Some(_), None) if a.len() == 1 => Some(Pairs::Left(&a[0], b)),
+            _ => None,
+        }
     }
 
     /// Applies `f` to the pairs.

@@ -3,10 +3,10 @@
 use crate::graph::{DType, Shape, ValueType};
 use crate::ops::{Elements, Literal};
 use crate::tape::scalar::{Native, Numbers, Refusal, Scalar};
-use smallvec::SmallVec;
+use std::borrow::Cow;
 
-/// Elements in memory; a scalar needs no allocation.
-pub type Buf<T> = SmallVec<[T; 1]>;
+/// Elements in memory.
+pub type Buf<T> = Vec<T>;
 
 /// Elements of one type, row-major.
 #[derive(Clone, Debug)]
@@ -88,10 +88,10 @@ impl<N: Numbers> Tensor<N> {
     pub fn filled(ty: ValueType, value: f64) -> Result<Tensor<N>, Refusal> {
         let n = ty.numel();
         let data = match ty.dtype {
-            DType::F64 => Data::F64(SmallVec::from_elem(N::F64::from_f64(value)?, n)),
-            DType::F32 => Data::F32(SmallVec::from_elem(N::F32::from_f64(value)?, n)),
-            DType::I64 => Data::I64(SmallVec::from_elem(value as i64, n)),
-            DType::Bool => Data::Bool(SmallVec::from_elem(value != 0.0, n)),
+            DType::F64 => Data::F64(vec![N::F64::from_f64(value)?; n]),
+            DType::F32 => Data::F32(vec![N::F32::from_f64(value)?; n]),
+            DType::I64 => Data::I64(vec![value as i64; n]),
+            DType::Bool => Data::Bool(vec![value != 0.0; n]),
         };
         Ok(Tensor { ty, data })
     }
@@ -106,7 +106,7 @@ impl<N: Numbers> Tensor<N> {
             f: impl Fn(&T) -> Result<U, Refusal>,
         ) -> Result<Buf<U>, Refusal> {
             match v {
-                [x] => Ok(SmallVec::from_elem(f(x)?, n)),
+                [x] => Ok(vec![f(x)?; n]),
                 _ => v.iter().map(f).collect(),
             }
         }
@@ -154,10 +154,48 @@ macro_rules! native_from {
             $(
                 #[doc = concat!("A tensor of ", stringify!($t), "; `None` unless the elements fill the shape.")]
                 pub fn $name(shape: impl Into<Shape>, elements: &[$t]) -> Option<Tensor<Native>> {
-                    Tensor::new(shape, Data::$variant(SmallVec::from_slice(elements)))
+                    Tensor::new(shape, Data::$variant(elements.to_vec()))
                 }
             )*
         }
     };
 }
 native_from!(f64 f64 => F64, f32 f32 => F32, i64 i64 => I64, bool bool => Bool);
+
+/// A value as the evaluator holds it: one number without its own allocation.
+#[derive(Clone, Debug)]
+pub(super) enum Slot<N: Numbers> {
+    /// A scalar that stands for f64.
+    F64(N::F64),
+    /// A scalar that stands for f32.
+    F32(N::F32),
+    /// Anything else.
+    Tensor(Box<Tensor<N>>),
+}
+
+impl<N: Numbers> From<Tensor<N>> for Slot<N> {
+    fn from(mut tensor: Tensor<N>) -> Slot<N> {
+        if tensor.ty.shape.is_scalar() {
+            let one = match &mut tensor.data {
+                Data::F64(v) => v.pop().map(Slot::F64),
+                Data::F32(v) => v.pop().map(Slot::F32),
+                _ => None,
+            };
+            if let Some(one) = one {
+                return one;
+            }
+        }
+        Slot::Tensor(Box::new(tensor))
+    }
+}
+
+impl<N: Numbers> Slot<N> {
+    /// The value as a tensor; a scalar is copied into one.
+    pub(super) fn tensor(&self) -> Cow<'_, Tensor<N>> {
+        match self {
+            Slot::F64(x) => Cow::Owned(Tensor::made(ValueType::new(DType::F64, ()), Data::F64(vec![x.clone()]))),
+            Slot::F32(x) => Cow::Owned(Tensor::made(ValueType::new(DType::F32, ()), Data::F32(vec![x.clone()]))),
+            Slot::Tensor(t) => Cow::Borrowed(t),
+        }
+    }
+}

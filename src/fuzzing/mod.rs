@@ -1,0 +1,45 @@
+//! Random graphs and what they check: tape against compiled code bit for bit,
+//! adjointness over the rationals, the text form, compilation of anything.
+//!
+//! The bodies of the fuzz targets live here, so that tests and fuzzers run the
+//! same code.
+
+#[cfg(feature = "jit")]
+mod campaign;
+#[cfg(feature = "jit")]
+mod case;
+#[cfg(feature = "jit")]
+mod compare;
+#[cfg(feature = "jit")]
+mod differential;
+#[cfg(feature = "jit")]
+mod forms;
+#[cfg(feature = "jit")]
+mod shrink;
+
+pub mod adjoint;
+mod attributes;
+mod coverage;
+mod draft;
+mod generate;
+mod numbers;
+mod operands;
+mod source;
+
+pub use coverage::Coverage;
+pub use draft::{Draft, DraftNode, DraftValue, Drafted, Slot};
+pub use generate::{Admit, Generator, Profile, generate};
+pub use source::{Bytes, Rng, Source};
+
+#[cfg(feature = "jit")]
+pub use campaign::{Campaign, Failure};
+#[cfg(feature = "jit")]
+pub use case::{CONFIGS, Case, Config};
+#[cfg(feature = "jit")]
+pub use compare::Compared;
+#[cfg(feature = "jit")]
+pub use differential::{Verdict, check, check_forms, draw};
+#[cfg(feature = "jit")]
+pub use forms::{Difference, FORMS, Form};
+#[cfg(feature = "jit")]
+pub use shrink::shrink;
