@@ -1,12 +1,12 @@
 //! Target and flags of the two tiers.
 
 use crate::jit::JitError;
-use crate::program::Tier;
+use crate::program::{Checks, Tier};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 
 /// The machine at hand, with the flags of a tier.
-pub fn target(tier: Tier) -> Result<OwnedTargetIsa, JitError> {
+pub fn target(tier: Tier, checks: Checks) -> Result<OwnedTargetIsa, JitError> {
     let mut flags = settings::builder();
     let mut set = |name: &str, value: &str| {
         flags.set(name, value).map_err(|error| JitError::Codegen(format!("flag {name}: {error}")))
@@ -20,7 +20,7 @@ pub fn target(tier: Tier) -> Result<OwnedTargetIsa, JitError> {
     set("is_pic", "false")?;
     set("use_colocated_libcalls", "false")?;
     set("unwind_info", "false")?;
-    set("enable_verifier", if cfg!(any(debug_assertions, feature = "fuzzing")) { "true" } else { "false" })?;
+    set("enable_verifier", if checks == Checks::On { "true" } else { "false" })?;
     let builder = cranelift_native::builder().map_err(|why| JitError::Host(why.into()))?;
     builder.finish(settings::Flags::new(flags)).map_err(|error| JitError::Codegen(error.to_string()))
 }

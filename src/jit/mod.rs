@@ -6,6 +6,7 @@ mod emit;
 mod isa;
 mod kernel;
 mod lanes;
+mod link;
 mod reduce;
 
 use crate::lower::memory::align_up;
@@ -13,12 +14,13 @@ use crate::lower::plan::{BufId, Def, Item, LaneOp, Plan, ScalarId};
 use crate::program::{Listing, Options};
 use code::Pool;
 pub use code::{Code, CodeReport};
-use cranelift_codegen::ir::{InstBuilder, LibCall};
-use cranelift_codegen::{Context, isa::OwnedTargetIsa};
+use cranelift_codegen::ir::InstBuilder;
+use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, ModuleError};
 use emit::{Chunk, Frame};
+use link::{BATCH, define, driver, libcall_name};
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
@@ -48,15 +50,6 @@ impl From<ModuleError> for JitError {
 
 /// Cost of a chunk, in instructions or so: the allocator is superlinear beyond.
 const CHUNK: usize = 700;
-
-/// Libcalls of Cranelift go to our own definitions, never to the platform.
-fn libcall_name(call: LibCall) -> String {
-    match call {
-        LibCall::FmaF64 => "ct_fma_f64".into(),
-        LibCall::FmaF32 => "ct_fma_f32".into(),
-        other => format!("unavailable:{other}"),
-    }
-}
 
 fn module(isa: &OwnedTargetIsa) -> JITModule {
     let mut builder = JITBuilder::with_isa(isa.clone(), Box::new(libcall_name));
@@ -149,9 +142,9 @@ fn frame(plan: &Plan, chunks: &[std::ops::Range<usize>], persist: usize) -> Resu
 
 /// Compiles a plan. `persist` bytes at the start of the workspace outlive calls.
 pub fn compile(plan: &Plan, options: &Options, persist: usize) -> Result<Code, JitError> {
-    let isa = isa::target(options.tier)?;
+    let isa = isa::target(options.tier, options.checks)?;
     let mut module = module(&isa);
-    match compile_into(&mut module, plan, persist, options.listing) {
+    match compile_into(&mut module, plan, persist, options) {
         Ok((entry, pool, report, workspace)) => {
             let entry = module.get_finalized_function(entry);
             Ok(Code::new(module, entry, pool, report, workspace))
@@ -170,23 +163,24 @@ fn compile_into(
     module: &mut JITModule,
     plan: &Plan,
     persist: usize,
-    listing: Listing,
+    options: &Options,
 ) -> Result<Compiled, JitError> {
     let chunks = cut(plan, CHUNK);
     let frame = frame(plan, &chunks, persist)?;
     let mut pool = Pool::default();
     let (mut symbols, mut literals) = (FxHashMap::default(), FxHashMap::default());
-    let mut context = module.make_context();
     let mut frontend = FunctionBuilderContext::new();
     let mut report = CodeReport { items: plan.items.len(), ..CodeReport::default() };
     let mut ids = Vec::with_capacity(chunks.len());
+    let mut batch = Vec::new();
     for (c, range) in chunks.iter().enumerate() {
-        module.clear_context(&mut context);
-        context.set_disasm(listing == Listing::Code);
+        let mut context = module.make_context();
+        context.set_disasm(options.listing == Listing::Code);
         context.func.signature = Chunk::signature(module);
         let id = module.declare_function(&format!("chunk{c}"), Linkage::Local, &context.func.signature)?;
         let builder = FunctionBuilder::new(&mut context.func, &mut frontend);
-        let mut chunk = Chunk::new(builder, plan, module, &mut pool, &frame, &mut symbols, &mut literals);
+        let mut chunk =
+            Chunk::new(builder, plan, module, &mut pool, &frame, &mut symbols, &mut literals);
         for item in &plan.items[range.clone()] {
             chunk.item(item)?;
         }
@@ -194,12 +188,15 @@ fn compile_into(
         let builder = chunk.b;
         let config = module.isa().frontend_config();
         builder.finalize(config);
-        define(module, id, &mut context, &mut report)?;
+        batch.push((id, context));
         ids.push(id);
+        if batch.len() == BATCH || c + 1 == chunks.len() {
+            define(module, std::mem::take(&mut batch), options.threads, &mut report)?;
+        }
     }
     let entry = match ids.as_slice() {
         [only] => *only,
-        _ => driver(module, &mut context, &mut frontend, &ids, &mut report)?,
+        _ => driver(module, &mut frontend, &ids, &mut report)?,
     };
     module.finalize_definitions()?;
     let mut names: Vec<String> = symbols.keys().map(|s| (*s).to_string()).collect();
@@ -210,68 +207,4 @@ fn compile_into(
     let workspace = align_up(frame.slot_base + 8 * slots)
         .ok_or(JitError::Internal("the workspace does not fit the address space"))?;
     Ok((entry, pool, report, workspace))
-}
-
-fn define(
-    module: &mut JITModule,
-    id: FuncId,
-    context: &mut Context,
-    report: &mut CodeReport,
-) -> Result<(), JitError> {
-    if context.want_disasm {
-        report.listing.push_str(&context.func.display().to_string());
-    }
-    module.define_function(id, context).map_err(|error| JitError::Codegen(format!("{error:?}")))?;
-    report.functions += 1;
-    if let Some(code) = context.compiled_code() {
-        report.bytes += code.code_buffer().len();
-        report.listing.push_str(code.vcode.as_deref().unwrap_or_default());
-        for reloc in code.buffer.relocs() {
-            if let cranelift_codegen::FinalizedRelocTarget::ExternalName(name) = &reloc.target
-                && let cranelift_codegen::ir::ExternalName::LibCall(call) = name
-            {
-                report.symbols.push(libcall_name(*call));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Calls all chunks in order.
-fn driver(
-    module: &mut JITModule,
-    context: &mut Context,
-    frontend: &mut FunctionBuilderContext,
-    chunks: &[FuncId],
-    report: &mut CodeReport,
-) -> Result<FuncId, JitError> {
-    // A driver of very many calls is cut like everything else.
-    let mut level = chunks.to_vec();
-    let mut made = 0;
-    while level.len() > 1 {
-        let mut next = Vec::new();
-        for group in level.chunks(CHUNK) {
-            module.clear_context(context);
-            context.func.signature = Chunk::signature(module);
-            let id =
-                module.declare_function(&format!("run{made}"), Linkage::Local, &context.func.signature)?;
-            made += 1;
-            let mut b = FunctionBuilder::new(&mut context.func, frontend);
-            let block = b.create_block();
-            b.append_block_params_for_function_params(block);
-            b.switch_to_block(block);
-            b.seal_block(block);
-            let args = b.block_params(block).to_vec();
-            for &chunk in group {
-                let target = module.declare_func_in_func(chunk, b.func);
-                b.ins().call(target, &args);
-            }
-            b.ins().return_(&[]);
-            b.finalize(module.isa().frontend_config());
-            define(module, id, context, report)?;
-            next.push(id);
-        }
-        level = next;
-    }
-    level.first().copied().ok_or(JitError::Internal("a program without code"))
 }

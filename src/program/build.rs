@@ -7,7 +7,7 @@ use crate::lower::memory::align_up;
 use crate::lower::plan::Place;
 use crate::lower::{self, Limits, LowerError, Lowering};
 use crate::program::error::CompileError;
-use crate::program::options::{Forms, OptLevel, Options};
+use crate::program::options::{Checks, Forms, OptLevel, Options};
 
 /// What a call checks of one argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +55,10 @@ pub(super) struct Functions {
 }
 
 fn lowering(options: &Options) -> Lowering {
+    let check = options.checks == Checks::On;
     match options.opt {
-        OptLevel::None => Lowering { simplify: false, limits: Limits { unroll: 0, fuse: false } },
-        OptLevel::Full => Lowering { simplify: true, limits: Limits { unroll: options.unroll, fuse: true } },
+        OptLevel::None => Lowering { simplify: false, limits: Limits { unroll: 0, fuse: false }, check },
+        OptLevel::Full => Lowering { simplify: true, limits: Limits { unroll: options.unroll, fuse: true }, check },
     }
 }
 

@@ -74,6 +74,27 @@ pub struct Options {
     pub max_workspace: usize,
     /// Whether the report keeps Cranelift IR and assembly as text.
     pub listing: Listing,
+    /// Whether plans and generated code are verified while compiling.
+    pub checks: Checks,
+    /// Threads that generate the code of large graphs; by default as many as the
+    /// machine has. The code is the same at any number.
+    pub threads: usize,
+}
+
+/// Whether the checkers of the lowering and of the code generator run. Addresses
+/// are proved in range in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// They do not run: the default of optimised builds.
+    Off,
+    /// They run: the default of debug builds, and of all differential tests.
+    On,
+}
+
+impl Default for Checks {
+    fn default() -> Checks {
+        if cfg!(debug_assertions) { Checks::On } else { Checks::Off }
+    }
 }
 
 /// Whether a report keeps the text of the code.
@@ -96,6 +117,8 @@ impl Default for Options {
             unroll: 4096,
             max_workspace: 1 << 36,
             listing: Listing::None,
+            checks: Checks::default(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }
@@ -134,6 +157,18 @@ impl Options {
     /// Keeping the text of the code in the report.
     pub fn listing(mut self, listing: Listing) -> Options {
         self.listing = listing;
+        self
+    }
+
+    /// Verifying while compiling, or not.
+    pub fn checks(mut self, checks: Checks) -> Options {
+        self.checks = checks;
+        self
+    }
+
+    /// Generating code on this many threads at most.
+    pub fn threads(mut self, threads: usize) -> Options {
+        self.threads = threads;
         self
     }
 
