@@ -170,7 +170,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
         match &scalar.def {
             Def::Map(f, args) => {
                 let mut values = smallvec::SmallVec::<[Value; 3]>::new();
-                for &arg in args {
+                for &arg in args.iter() {
                     values.push(self.scalar(arg)?);
                 }
                 let operand = match f {

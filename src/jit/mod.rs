@@ -10,7 +10,7 @@ mod link;
 mod reduce;
 
 use crate::lower::memory::align_up;
-use crate::lower::plan::{BufId, Def, Item, LaneOp, Plan, ScalarId};
+use crate::lower::plan::{BufId, Def, Item, LaneOp, Place, Plan, ScalarId};
 use crate::program::{Listing, Options};
 use code::Pool;
 pub use code::{Code, CodeReport};
@@ -107,26 +107,30 @@ fn frame(plan: &Plan, chunks: &[std::ops::Range<usize>], persist: usize) -> Resu
     let too_large = || JitError::Internal("the workspace does not fit the address space");
     let mut home: Vec<u32> = vec![u32::MAX; plan.scalars.len()];
     let mut crosses = vec![false; plan.scalars.len()];
-    let mut stored: FxHashMap<ScalarId, (BufId, usize)> = FxHashMap::default();
     for (c, range) in chunks.iter().enumerate() {
         for item in &plan.items[range.clone()] {
             used(plan, item, |id| {
-                crosses[id.index()] |= home[id.index()] != u32::MAX && home[id.index()] != c as u32
+                crosses[id.index()] |= home[id.index()] != u32::MAX && home[id.index()] != c as u32;
             });
-            match item {
-                Item::Scalar(id) => home[id.index()] = c as u32,
-                // Only a store in the defining chunk precedes every other user.
-                Item::Store(buf, at, id) if home[id.index()] == c as u32 => {
-                    stored.entry(*id).or_insert((*buf, *at));
-                }
-                _ => {}
+            if let Item::Scalar(id) = item {
+                home[id.index()] = c as u32;
             }
         }
     }
-    // Scratch is reused: what is stored there may be gone when it is wanted.
-    stored.retain(|id, (buf, _)| {
-        crosses[id.index()] && !matches!(plan.buffer(*buf).place, crate::lower::plan::Place::Temp(_))
-    });
+    // What is stored for the caller anyway is read back from there, if it was
+    // stored in the defining chunk. Scratch is reused, so it does not count.
+    let mut stored: FxHashMap<ScalarId, (BufId, usize)> = FxHashMap::default();
+    for (c, range) in chunks.iter().enumerate() {
+        for item in &plan.items[range.clone()] {
+            if let Item::Store(buf, at, id) = item
+                && crosses[id.index()]
+                && home[id.index()] == c as u32
+                && !matches!(plan.buffer(*buf).place, Place::Temp(_))
+            {
+                stored.entry(*id).or_insert((*buf, *at));
+            }
+        }
+    }
     let mut slots = vec![u32::MAX; plan.scalars.len()];
     let mut bytes = 0usize;
     for (i, slot) in slots.iter_mut().enumerate() {

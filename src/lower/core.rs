@@ -4,8 +4,9 @@
 use crate::graph::{Graph, GraphError, Shape, ValueId, ValueType};
 use crate::lower::simplify;
 use crate::ops::{Attrs, Emitter, Literal, MapFn, Op, OpError, Operand, Prim, Results, Site, Value, make};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// What a core node does.
@@ -82,17 +83,11 @@ impl Core {
     }
 }
 
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    kind: Kind,
-    attrs: Attrs,
-    operands: SmallVec<[ValueId; 3]>,
-}
-
 /// The emitter that expands ops to primitives.
 pub struct Expander {
     pub(super) core: Core,
-    merged: FxHashMap<Key, ValueId>,
+    /// By hash: a collision only means that two equal nodes stay apart.
+    merged: FxHashMap<u64, ValueId>,
     simplify: bool,
     origin: u32,
 }
@@ -104,19 +99,20 @@ impl Expander {
 
     /// A node as it is, merged with an equal one.
     pub(super) fn node(&mut self, kind: Kind, op: Op, operands: &[ValueId], ty: ValueType) -> ValueId {
-        let key = Key { kind, attrs: op.attrs.clone(), operands: SmallVec::from_slice(operands) };
-        if self.simplify
-            && let Some(&id) = self.merged.get(&key)
-        {
-            return id;
-        }
-        let id = ValueId::new(self.core.nodes.len() as u32);
-        let operands = key.operands.clone();
-        self.core.nodes.push(CoreNode { kind, op, operands, ty, origin: self.origin });
+        let next = ValueId::new(self.core.nodes.len() as u32);
         if self.simplify {
-            self.merged.insert(key, id);
+            let hash = FxBuildHasher.hash_one((kind, &op.attrs, operands));
+            let id = *self.merged.entry(hash).or_insert(next);
+            if id != next {
+                let node = self.core.node(id);
+                if node.kind == kind && node.op.attrs == op.attrs && node.operands.as_slice() == operands {
+                    return id;
+                }
+            }
         }
-        id
+        let operands = SmallVec::from_slice(operands);
+        self.core.nodes.push(CoreNode { kind, op, operands, ty, origin: self.origin });
+        next
     }
 
     pub(super) fn literal(&mut self, literal: Literal) -> ValueId {

@@ -4,12 +4,12 @@
 use crate::graph::{DType, Shape, ValueId};
 use crate::lower::LowerError;
 use crate::lower::core::{CoreNode, Kind};
-use crate::lower::plan::{Def, ScalarId};
+use crate::lower::plan::{Args, Def, ScalarId};
 use crate::lower::schedule::Scheduler;
 use crate::ops::{MapFn, Prim, Reduction};
 use smallvec::{SmallVec, smallvec};
 
-type Elements = Box<[ScalarId]>;
+type Elements = SmallVec<[ScalarId; 2]>;
 
 /// Unrolls one node whose operands have been scheduled.
 pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
@@ -40,18 +40,28 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
 }
 
 fn map(s: &mut Scheduler<'_>, node: &CoreNode, f: MapFn) -> Result<Elements, LowerError> {
+    if node.ty.numel() == 1 {
+        let mut args = SmallVec::<[ScalarId; 3]>::new();
+        for &v in &node.operands {
+            args.push(s.element(v, 0)?);
+        }
+        return Ok(smallvec![s.scalar(node.ty.dtype, Def::Map(f, Args::new(&args)))]);
+    }
     let operands =
         node.operands.iter().map(|&v| s.scalars(v)).collect::<Result<SmallVec<[Elements; 3]>, _>>()?;
     Ok((0..node.ty.numel())
         .map(|i| {
-            let args = operands.iter().map(|x| x[i]).collect();
-            s.scalar(node.ty.dtype, Def::Map(f, args))
+            let args: SmallVec<[ScalarId; 3]> = operands.iter().map(|x| x[i]).collect();
+            s.scalar(node.ty.dtype, Def::Map(f, Args::new(&args)))
         })
         .collect())
 }
 
 /// Row-major offsets of an index space under strides.
 fn offsets(dims: &[usize], strides: &[isize], start: isize) -> Vec<usize> {
+    if dims.contains(&0) {
+        return Vec::new();
+    }
     let mut out = vec![start];
     for (&n, &stride) in dims.iter().zip(strides) {
         out = out.iter().flat_map(|&base| (0..n as isize).map(move |i| base + i * stride)).collect();
@@ -91,7 +101,7 @@ fn view(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, 
         }
     };
     if node.ty.numel() == 0 {
-        return Ok(Box::default());
+        return Ok(Elements::new());
     }
     offsets(node.shape().dims(), &strides, start).into_iter().map(|at| s.element(source, at)).collect()
 }
@@ -142,7 +152,7 @@ fn concat(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError
 
 fn join(s: &mut Scheduler<'_>, kind: Reduction, dtype: DType, a: ScalarId, b: ScalarId) -> ScalarId {
     let f = if kind == Reduction::Max { MapFn::Maximum } else { MapFn::Add };
-    s.scalar(dtype, Def::Map(f, smallvec![a, b]))
+    s.scalar(dtype, Def::Map(f, Args::new(&[a, b])))
 }
 
 /// Lanes, then the halving tree; absent lanes are skipped.
@@ -157,9 +167,9 @@ fn lanes(
     for (r, (a, factor)) in terms.enumerate() {
         let next = |s: &mut Scheduler<'_>, acc: Option<ScalarId>| match (acc, factor) {
             (None, None) => a,
-            (None, Some(b)) => s.scalar(dtype, Def::Map(MapFn::Mul, smallvec![a, b])),
+            (None, Some(b)) => s.scalar(dtype, Def::Map(MapFn::Mul, Args::new(&[a, b]))),
             (Some(acc), None) => join(s, kind, dtype, acc, a),
-            (Some(acc), Some(b)) => s.scalar(dtype, Def::Map(MapFn::Fma, smallvec![a, b, acc])),
+            (Some(acc), Some(b)) => s.scalar(dtype, Def::Map(MapFn::Fma, Args::new(&[a, b, acc]))),
         };
         if r < full {
             let lane = next(s, None);
@@ -230,7 +240,7 @@ fn matmul(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError
             for j in 0..n {
                 let mut acc = zero;
                 for p in 0..k {
-                    let args = smallvec![a[ao + i * k + p], b[bo + p * n + j], acc];
+                    let args = Args::new(&[a[ao + i * k + p], b[bo + p * n + j], acc]);
                     acc = s.scalar(dtype, Def::Map(MapFn::Fma, args));
                 }
                 out.push(acc);
@@ -272,11 +282,11 @@ fn read(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, 
 }
 
 fn add(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, LowerError> {
-    let mut out = s.scalars(node.operands[0])?.into_vec();
+    let mut out = s.scalars(node.operands[0])?;
     let update = s.scalars(node.operands[2])?;
     for (at, &v) in sources(s, node, prim).into_iter().zip(update.iter()) {
         if let Some(at) = at {
-            out[at] = s.scalar(node.ty.dtype, Def::Map(MapFn::Add, smallvec![out[at], v]));
+            out[at] = s.scalar(node.ty.dtype, Def::Map(MapFn::Add, Args::new(&[out[at], v])));
         }
     }
     Ok(out.into())

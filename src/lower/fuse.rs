@@ -14,6 +14,9 @@ use smallvec::{SmallVec, smallvec};
 
 /// More boxes than this and the padded value goes to memory instead.
 const MAX_BOXES: usize = 32;
+/// A uniform constant of more elements is filled by the code when it needs an
+/// address: a program owns no memory that its graph does not list.
+const OWNED_FILL: usize = 512;
 
 /// One coordinate as a function of the loop indices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +89,8 @@ impl Scheduler<'_> {
             return Ok(buf);
         }
         let node = self.core.node(id);
-        let buf = if let Some(literal) = self.core.literal(id) {
+        let filled = |l: &crate::ops::Literal| l.elements().len() == 1 && l.ty().numel() > OWNED_FILL;
+        let buf = if let Some(literal) = self.core.literal(id).filter(|l| !filled(l)) {
             let place = crate::lower::plan::Place::Literal(literal.clone());
             self.buffer(id, place)
         } else if let Some(elements) = self.elements[id.index()].clone() {

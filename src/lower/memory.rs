@@ -15,13 +15,12 @@ pub fn align_up(bytes: usize) -> Option<usize> {
 pub fn lives(plan: &Plan) -> Vec<Option<(usize, usize)>> {
     let mut lives: Vec<Option<(usize, usize)>> = vec![None; plan.buffers.len()];
     for (at, item) in plan.items.iter().enumerate() {
-        let mut touched: smallvec::SmallVec<[BufId; 8]> = smallvec::SmallVec::new();
-        let seen = std::cell::RefCell::new(&mut touched);
-        plan.touches(item, |b| seen.borrow_mut().push(b), |b| seen.borrow_mut().push(b));
-        for buf in touched {
-            let life = &mut lives[buf.index()];
+        let seen = std::cell::RefCell::new(&mut lives);
+        let touch = |buf: BufId| {
+            let life = &mut seen.borrow_mut()[buf.index()];
             *life = Some(life.map_or((at, at), |(first, _)| (first, at)));
-        }
+        };
+        plan.touches(item, touch, touch);
     }
     lives
 }
@@ -70,28 +69,25 @@ impl Free {
 pub fn plan_arena(plan: &mut Plan) -> Result<(), LowerError> {
     let lives = lives(plan);
     let too_large = || LowerError::TooLarge;
-    let mut starts: Vec<Vec<BufId>> = vec![Vec::new(); plan.items.len()];
-    let mut ends: Vec<Vec<BufId>> = vec![Vec::new(); plan.items.len()];
+    // (item, 0 = begins or 1 = ends, buffer), in order of time.
+    let mut events: Vec<(usize, u8, BufId)> = Vec::new();
     for (i, life) in lives.iter().enumerate() {
         if let (Some((first, last)), Place::Temp(_)) = (life, &plan.buffers[i].place) {
-            starts[*first].push(BufId(i as u32));
-            ends[*last].push(BufId(i as u32));
+            events.push((*first, 0, BufId(i as u32)));
+            events.push((*last, 1, BufId(i as u32)));
         }
     }
+    events.sort_unstable();
     let mut free = Free::default();
-    for at in 0..plan.items.len() {
-        for &buf in &starts[at] {
-            let bytes = align_up(plan.buffer(buf).bytes()).ok_or_else(too_large)?;
-            let offset = free.take(bytes).ok_or_else(too_large)?;
-            plan.buffers[buf.index()].place = Place::Temp(Some(offset));
-        }
-        for &buf in &ends[at] {
-            if let Place::Temp(Some(offset)) = plan.buffer(buf).place {
-                let bytes = align_up(plan.buffer(buf).bytes()).ok_or_else(too_large)?;
-                if bytes > 0 {
-                    free.give(offset, bytes);
-                }
+    for (_, end, buf) in events {
+        let bytes = align_up(plan.buffer(buf).bytes()).ok_or_else(too_large)?;
+        match plan.buffer(buf).place {
+            Place::Temp(Some(offset)) if end == 1 && bytes > 0 => free.give(offset, bytes),
+            Place::Temp(None) if end == 0 => {
+                let offset = free.take(bytes).ok_or_else(too_large)?;
+                plan.buffers[buf.index()].place = Place::Temp(Some(offset));
             }
+            _ => {}
         }
     }
     plan.temp_bytes = free.end;

@@ -60,21 +60,46 @@ impl Buffer {
     }
 }
 
+/// Operands of a scalar function: one to three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Args {
+    ids: [ScalarId; 3],
+    len: u8,
+}
+
+impl Args {
+    /// The operands; more than three are never given.
+    pub fn new(args: &[ScalarId]) -> Args {
+        let mut ids = [ScalarId(u32::MAX); 3];
+        let len = args.len().min(3);
+        ids[..len].copy_from_slice(&args[..len]);
+        Args { ids, len: len as u8 }
+    }
+}
+
+impl std::ops::Deref for Args {
+    type Target = [ScalarId];
+
+    fn deref(&self) -> &[ScalarId] {
+        &self.ids[..usize::from(self.len)]
+    }
+}
+
 /// How a scalar comes about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Def {
     /// These bits.
     Const(u64),
     /// An element of a buffer.
     Load(BufId, usize),
     /// A function of other scalars.
-    Map(MapFn, SmallVec<[ScalarId; 3]>),
+    Map(MapFn, Args),
     /// Another scalar, converted.
     Cast(ScalarId),
 }
 
 /// A scalar.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scalar {
     pub dtype: DType,
     pub def: Def,
@@ -187,7 +212,7 @@ impl Plan {
         let scalar = |id: ScalarId, read: &mut dyn FnMut(BufId)| match &self.scalar(id).def {
             Def::Load(buf, _) => read(*buf),
             Def::Map(_, args) => {
-                for &arg in args {
+                for &arg in args.iter() {
                     if let Def::Load(buf, _) = self.scalar(arg).def {
                         read(buf);
                     }

@@ -6,8 +6,9 @@ use crate::lower::core::{Core, CoreNode, Kind};
 use crate::lower::plan::{BufId, Buffer, Def, Item, Place, Plan, Scalar, ScalarId};
 use crate::lower::{LowerError, explode};
 use crate::ops::{MapFn, Prim};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
+use std::hash::BuildHasher;
 
 /// How far tensors are unrolled to scalars.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,7 @@ pub struct Scheduler<'c> {
     pub core: &'c Core,
     pub plan: Plan,
     /// Nodes whose elements are scalars.
-    pub elements: Vec<Option<Box<[ScalarId]>>>,
+    pub elements: Vec<Option<SmallVec<[ScalarId; 2]>>>,
     /// Nodes that are in memory.
     pub memory: Vec<Option<BufId>>,
     /// The place of the first output that a node is.
@@ -36,7 +37,8 @@ pub struct Scheduler<'c> {
     root: Vec<bool>,
     /// Nodes to unroll.
     unrolled: Vec<bool>,
-    merged: FxHashMap<Scalar, ScalarId>,
+    /// By hash: a collision only means that two equal scalars stay apart.
+    merged: FxHashMap<u64, ScalarId>,
 }
 
 /// Scalar operations that an unrolled node takes.
@@ -182,10 +184,13 @@ impl<'c> Scheduler<'c> {
                 self.output[v.index()] = Some(place.clone());
             }
         }
-        // Where an unrolled node is an output, its elements are stored as they come.
-        let mut stores: FxHashMap<ValueId, Vec<usize>> = FxHashMap::default();
-        for (i, &v) in self.core.outputs.iter().enumerate() {
-            stores.entry(v).or_default().push(i);
+        // Where an unrolled node is an output, its elements are stored as they
+        // come: for each node the list of its outputs.
+        const END: u32 = u32::MAX;
+        let mut first = vec![END; self.core.nodes.len()];
+        let mut next = vec![END; self.core.outputs.len()];
+        for (k, &v) in self.core.outputs.iter().enumerate().rev() {
+            next[k] = std::mem::replace(&mut first[v.index()], k as u32);
         }
         let mut bound = vec![false; outputs.len()];
         for i in (0..self.core.nodes.len()).filter(|&i| live[i]) {
@@ -196,12 +201,12 @@ impl<'c> Scheduler<'c> {
             }
             if self.unrolled[i] {
                 explode::explode(&mut self, id)?;
-                if let (Some(targets), Some(elements)) = (stores.get(&id), self.elements[i].clone()) {
-                    for &k in targets {
-                        let buf = self.buffer(id, outputs[k].clone());
-                        self.store_all(buf, &elements);
-                        bound[k] = true;
-                    }
+                let mut k = first[i];
+                while let (false, Some(elements)) = (k == END, self.elements[i].clone()) {
+                    let buf = self.buffer(id, outputs[k as usize].clone());
+                    self.store_all(buf, &elements);
+                    bound[k as usize] = true;
+                    k = next[k as usize];
                 }
             } else if self.root[i]
                 && !matches!(self.core.nodes[i].kind, Kind::Input(_) | Kind::Prim(Prim::Const))
@@ -210,9 +215,8 @@ impl<'c> Scheduler<'c> {
             }
         }
         for (k, (&v, place)) in self.core.outputs.iter().zip(outputs).enumerate() {
-            let first =
-                self.output[v.index()].is_some() && self.core.outputs.iter().position(|&o| o == v) == Some(k);
-            if !bound[k] && !first {
+            let computed = self.output[v.index()].is_some() && first[v.index()] == k as u32;
+            if !bound[k] && !computed {
                 let buf = self.buffer(v, place.clone());
                 self.copy_to(v, buf)?;
             }
@@ -243,23 +247,23 @@ impl<'c> Scheduler<'c> {
     /// A scalar, merged with an equal one; loads and constants cost no item.
     pub fn scalar(&mut self, dtype: DType, def: Def) -> ScalarId {
         let scalar = Scalar { dtype, def: self.folded(dtype, def) };
-        if let Some(&id) = self.merged.get(&scalar) {
+        let next = ScalarId(self.plan.scalars.len() as u32);
+        let id = *self.merged.entry(FxBuildHasher.hash_one(scalar)).or_insert(next);
+        if id != next && *self.plan.scalar(id) == scalar {
             return id;
         }
-        let id = ScalarId(self.plan.scalars.len() as u32);
         if matches!(scalar.def, Def::Map(..) | Def::Cast(_)) {
-            self.plan.items.push(Item::Scalar(id));
+            self.plan.items.push(Item::Scalar(next));
         }
-        self.merged.insert(scalar.clone(), id);
         self.plan.scalars.push(scalar);
-        id
+        next
     }
 
     /// A function of constants as a constant, by the tape's own definition.
     fn folded(&self, dtype: DType, def: Def) -> Def {
         let Def::Map(f, args) = &def else { return def };
         let mut values = SmallVec::<[f64; 3]>::new();
-        for &arg in args {
+        for &arg in args.iter() {
             match self.plan.scalar(arg) {
                 Scalar { dtype: DType::F64, def: Def::Const(bits) } if dtype == DType::F64 => {
                     values.push(f64::from_bits(*bits));
@@ -274,7 +278,7 @@ impl<'c> Scheduler<'c> {
     }
 
     /// The elements of a node as scalars, loaded where it is in memory.
-    pub fn scalars(&mut self, id: ValueId) -> Result<Box<[ScalarId]>, LowerError> {
+    pub fn scalars(&mut self, id: ValueId) -> Result<SmallVec<[ScalarId; 2]>, LowerError> {
         if let Some(elements) = &self.elements[id.index()] {
             return Ok(elements.clone());
         }
@@ -283,7 +287,7 @@ impl<'c> Scheduler<'c> {
             return Ok((0..ty.numel()).map(|i| self.scalar(ty.dtype, Def::Const(literal.bits(i)))).collect());
         }
         let buf = self.materialise(id)?;
-        let loads: Box<[ScalarId]> =
+        let loads: SmallVec<[ScalarId; 2]> =
             (0..ty.numel()).map(|i| self.scalar(ty.dtype, Def::Load(buf, i))).collect();
         self.elements[id.index()] = Some(loads.clone());
         Ok(loads)

@@ -324,6 +324,15 @@ impl Op {
                 got: operands.len(),
             });
         }
+        // Most nodes of large graphs: a function of operands of one float type.
+        if let (Value::Map(f), [first, rest @ ..]) = (row.value, operands)
+            && !f.is_predicate()
+            && f != MapFn::Select
+            && first.ty.dtype.is_float()
+            && rest.iter().all(|o| o.ty == first.ty)
+        {
+            return Ok(SmallVec::from_buf([first.ty.clone()]));
+        }
         let types = (row.infer)(self, operands)?;
         for ty in &types {
             if ty.checked_bytes().is_none() {
