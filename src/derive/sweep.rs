@@ -67,7 +67,10 @@ pub fn reverse(
 ) -> Result<Reverse, GraphError> {
     let mut cotangents = seeds;
     let mut touched = vec![false; graph.len()];
-    let is_active = |v: ValueId| graph.ty(v).dtype.is_float() && active.is_none_or(|a| a[v.index()]);
+    let wants: Vec<bool> = graph
+        .values()
+        .map(|v| graph.ty(v).dtype.is_float() && active.is_none_or(|a| a[v.index()]))
+        .collect();
     // On the tape a value is its own handle.
     let identity = handles.iter().enumerate().all(|(i, h)| h.index() == i);
     for (id, node) in graph.nodes_with_ids().rev() {
@@ -76,13 +79,15 @@ pub fn reverse(
         if !reached && !touched[first..last].contains(&true) {
             continue;
         }
+        let mut wanted: SmallVec<[bool; 4]> = SmallVec::new();
         for v in node.operands() {
             touched[v.index()] = true;
+            wanted.push(wants[v.index()]);
         }
         let rule = match node.op.row().vjp {
             Rule::Zero => continue,
             _ if !reached => continue,
-            _ if !node.operands().iter().any(|&v| is_active(v)) => continue,
+            _ if !wanted.contains(&true) => continue,
             Rule::By(rule) => rule,
             Rule::Missing => {
                 let missing = OpError::MissingRule { op: node.op.name(), rule: "VJP" };
@@ -97,14 +102,17 @@ pub fn reverse(
                 &mapped
             }
         };
-        let mut wanted: SmallVec<[bool; 4]> = SmallVec::new();
-        for &v in node.operands() {
-            wanted.push(is_active(v));
-        }
         let site = Site { op: &node.op, operands, results: &handles[first..last], wanted: &wanted };
         let mark = e.mark();
-        let swept = rule(e, &site, &cotangents[first..last])
-            .and_then(|flows| accumulate(e, node.op.name(), node.operands(), &wanted, &flows, mark, &mut cotangents));
+        let quick = match cotangents[first..last] {
+            [Some(d)] => e.replay(&site, d),
+            _ => None,
+        };
+        let swept = match quick {
+            Some(flows) => Ok(flows),
+            None => rule(e, &site, &cotangents[first..last]),
+        };
+        let swept = swept.and_then(|flows| accumulate(e, node.op.name(), node.operands(), &wanted, &flows, mark, &mut cotangents));
         if let Err(error) = swept {
             return Err(located(error.into(), graph, id));
         }
@@ -130,16 +138,21 @@ fn accumulate(
         let slot = &mut cotangents[target.index()];
         *slot = Some(match *slot {
             None => value,
-            Some(existing) => e.add(existing, value)?,
+            Some(existing) => e.accumulate(existing, value)?,
         });
         Ok(())
     };
     // Most nodes have one operand or two different ones.
     match (operands, flows) {
-        (&[a], &[Flow::To(x)]) if wanted[0] => {
+        (&[a], &[Flow::To(x)]) | (&[a, _], &[Flow::To(x), Flow::Zero]) if wanted[0] => {
             let mut kept = [x];
             e.release(mark, &mut kept);
             add_to(e, a, kept[0])
+        }
+        (&[a, b], &[Flow::To(x), Flow::To(y)]) if wanted[0] != wanted[1] => {
+            let (target, mut kept) = if wanted[0] { (a, [x]) } else { (b, [y]) };
+            e.release(mark, &mut kept);
+            add_to(e, target, kept[0])
         }
         (&[a, b], &[Flow::To(x), Flow::To(y)]) if a != b && wanted[0] && wanted[1] => {
             let mut kept = [x, y];

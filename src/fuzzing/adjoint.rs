@@ -26,7 +26,7 @@ use std::fmt;
 /// Numbers past this many bits make a graph be skipped.
 pub const MAX_BITS: u64 = 10_000;
 /// Values past this many bits are not drawn, so that few graphs get there.
-const DRAWN_BITS: u64 = 160;
+const DRAWN_BITS: u64 = 300;
 
 type Rational = BigRational;
 
@@ -49,7 +49,9 @@ impl fmt::Display for Adjointness {
             Adjointness::Holds => f.write_str("holds"),
             Adjointness::Skipped => f.write_str("numbers grew past 10,000 bits"),
             Adjointness::Refused(why) => write!(f, "refused: {why}"),
-            Adjointness::Broken(a, b) => write!(f, "broken: <jvp, seeds> = {a:e}, <tangents, gradients> = {b:e}"),
+            Adjointness::Broken(a, b) => {
+                write!(f, "broken: <jvp, seeds> = {a:e}, <tangents, gradients> = {b:e}")
+            }
         }
     }
 }

@@ -64,7 +64,7 @@ pub const CONFIGS: [Config; 8] = [
 impl Config {
     /// Options of this configuration.
     pub fn options(self) -> Options {
-        let options = Options::default().opt(self.opt).tier(self.tier);
+        let options = Options::default().opt(self.opt).tier(self.tier).checks(crate::Checks::On);
         match self.unroll {
             Some(unroll) => options.unroll(unroll),
             None => options,
@@ -93,7 +93,13 @@ impl Case {
         }
     }
 
-    fn numbers(&self, ty: &ValueType, set: u64, mut rng: Rng, bound: Option<usize>) -> Option<Tensor<Native>> {
+    fn numbers(
+        &self,
+        ty: &ValueType,
+        set: u64,
+        mut rng: Rng,
+        bound: Option<usize>,
+    ) -> Option<Tensor<Native>> {
         let kind = self.kind(set, &mut rng);
         tensor(ty, elements(&mut rng, ty, ty.numel(), kind, bound))
     }

@@ -63,7 +63,7 @@ fn try_forms(case: &Case, forms: &[Form], compared: &mut Compared) -> Result<boo
     let graph = case.graph();
     let expected = expectations(case, graph)?;
     // All forms in one program share one workspace, which is a thing to check by itself.
-    let together = case.seed % 5 == 0;
+    let together = case.seed.is_multiple_of(5);
     let on_outputs: Vec<Form> = forms.iter().copied().filter(|&f| f != Form::ValueAndGrad).collect();
     if together && on_outputs.len() > 1 {
         program(case, graph, &on_outputs, &expected, compared)?;
@@ -100,12 +100,8 @@ fn program(
 ) -> Result<(), Difference> {
     let Some(&form) = forms.first() else { return Ok(()) };
     let config: Config = case.config(form as u64);
-    let differs = |form: Form, set: u64, what: String| Difference {
-        form: Some(form),
-        config: Some(config),
-        set,
-        what,
-    };
+    let differs =
+        |form: Form, set: u64, what: String| Difference { form: Some(form), config: Some(config), set, what };
     let wrt: Vec<usize> = case.wrt(form as u64).iter().map(|v| v.index()).collect();
     let flags = forms.iter().skip(1).fold(form.flag(), |all, f| all | f.flag());
     let options = config.options().forms(flags).wrt(&wrt);

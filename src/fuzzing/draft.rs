@@ -110,7 +110,11 @@ impl Draft {
             "const" => {
                 let literal = op.attrs.data(0)?;
                 let all = (0..literal.elements().len()).map(|i| usize::try_from(literal.bits(i) as i64));
-                all.collect::<Result<Vec<_>, _>>().ok()?.into_iter().max().map_or(Some(0), |m| m.checked_add(1))
+                all.collect::<Result<Vec<_>, _>>()
+                    .ok()?
+                    .into_iter()
+                    .max()
+                    .map_or(Some(0), |m| m.checked_add(1))
             }
             "broadcast_to" | "reshape" | "permute" | "slice" | "flip" | "split" | "detach" => of(0),
             "index_select" | "gather" => of(0).map(|b| b.max(1)),

@@ -164,7 +164,10 @@ impl Run<'_> {
     }
 
     fn tensors(&mut self, what: &str, tape: &[Tensor<Native>], code: &[Buffer]) -> Check {
-        tape.iter().zip(code).enumerate().try_for_each(|(i, (t, c))| self.tensor(&format!("{what} {i}"), t, c))
+        tape.iter()
+            .zip(code)
+            .enumerate()
+            .try_for_each(|(i, (t, c))| self.tensor(&format!("{what} {i}"), t, c))
     }
 
     fn dense(&mut self, ws: &mut Workspace, inputs: &[Buffer], tape: &Tape<'_>, set: u64) -> Check {
@@ -213,7 +216,9 @@ impl Run<'_> {
     fn seeds(&self, set: u64, round: u64) -> Vec<Tensor<Native>> {
         let typed = self.float_outputs().into_iter().map(|o| self.graph.ty(o).clone()).enumerate();
         typed
-            .filter_map(|(i, ty)| self.case.direction(Use::Seed, &ty, &[set, self.form as u64, round, i as u64]))
+            .filter_map(|(i, ty)| {
+                self.case.direction(Use::Seed, &ty, &[set, self.form as u64, round, i as u64])
+            })
             .collect()
     }
 
@@ -236,7 +241,8 @@ impl Run<'_> {
         // Twice from one forward call: the reverse leaves what it reads alone.
         for round in 0..2 {
             let seeds = self.seeds(set, round);
-            let given: Vec<Buffer> = seeds.iter().map(|t| Buffer::of(t, usize::from(rng.chance(1, 4)))).collect();
+            let given: Vec<Buffer> =
+                seeds.iter().map(|t| Buffer::of(t, usize::from(rng.chance(1, 4)))).collect();
             let mut gradients = self.room(self.wrt(), rng);
             self.program.reverse(ws, &args(&given), &mut args_mut(&mut gradients)).map_err(fail)?;
             let expected = self.expected_vjp(tape, &seeds)?;
@@ -318,10 +324,8 @@ impl Run<'_> {
         rng: &mut Rng,
     ) -> Check {
         let mut gradients = self.room(self.wrt(), rng);
-        let got = self
-            .program
-            .value_and_grad(ws, &args(inputs), &mut args_mut(&mut gradients))
-            .map_err(fail)?;
+        let got =
+            self.program.value_and_grad(ws, &args(inputs), &mut args_mut(&mut gradients)).map_err(fail)?;
         let value = tape.outputs().pop().ok_or("no output")?;
         let narrow = value.as_f32().is_some();
         let bits = if narrow { u64::from((got as f32).to_bits()) } else { got.to_bits() };
@@ -360,7 +364,11 @@ impl Form {
 
 /// Calls a program with all sets, each form in turn, the forward one's saved
 /// values read after other forms ran in the same workspace.
-pub fn check_sets(run: &mut Run<'_>, forms: &[Form], expected: &[Expected<'_>]) -> Result<(), (u64, Form, String)> {
+pub fn check_sets(
+    run: &mut Run<'_>,
+    forms: &[Form],
+    expected: &[Expected<'_>],
+) -> Result<(), (u64, Form, String)> {
     let mut ws = run.program.workspace();
     debug_assert!(expected.len() as u64 <= SETS);
     for set in expected {

@@ -40,14 +40,14 @@ impl Profile {
             1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 16, 17, 20, 23, 31, 32, 33, 40, 1, 2, 3, 4, 2, 3, 4, 5,
         ],
         max_rank: 4,
-        limits: &[24, 48, 96, 96, 200, 200, 400, 1200],
+        limits: &[6, 24, 48, 96, 96, 200, 200, 400, 1200],
         exact: false,
     };
 
     /// Graphs to evaluate over the rationals.
     pub const EXACT: Profile = Profile {
-        min_nodes: 8,
-        max_nodes: 30,
+        min_nodes: 10,
+        max_nodes: 60,
         max_inputs: 6,
         extents: &[1, 2, 3, 4, 5, 2, 3],
         max_rank: 3,
@@ -94,23 +94,29 @@ impl<'a> Generator<'a> {
         let limit = pick(source, profile.limits).unwrap_or(64);
         let main = if source.chance(2, 5) { DType::F32 } else { DType::F64 };
         let mixed = source.chance(2, 5);
-        let mut g = Generator { source, draft: Draft::default(), profile, extents, limit, main, mixed, admit };
+        let mut g =
+            Generator { source, draft: Draft::default(), profile, extents, limit, main, mixed, admit };
         g.run();
         g.draft
     }
 
     fn run(&mut self) {
         let rows: Vec<&'static Row> = ops::table().filter(|row| row.exact || !self.profile.exact).collect();
-        let maps: Vec<&'static Row> =
-            rows.iter().copied().filter(|row| matches!(row.value, Value::Map(f) if !f.is_logical())).collect();
+        let maps: Vec<&'static Row> = rows
+            .iter()
+            .copied()
+            .filter(|row| matches!(row.value, Value::Map(f) if !f.is_logical()))
+            .collect();
         for _ in 0..1 + self.source.below(3) {
             let shape = self.shape();
             let dtype = self.float_type();
             self.draft.input(ValueType::new(dtype, shape), None);
         }
         let room = self.profile.max_nodes - self.profile.min_nodes;
-        // The smaller of two draws: a median near 0.3 of the room.
-        let wanted = self.profile.min_nodes + self.source.below(room + 1).min(self.source.below(room + 1));
+        // The smaller of two draws: a median near 0.3 of the room. Small tensors
+        // cost little, so that their graphs may be long.
+        let (a, b) = (self.source.below(room + 1), self.source.below(room + 1));
+        let wanted = self.profile.min_nodes + if self.limit <= 24 { a.max(b) } else { a.min(b) };
         for _ in 0..wanted * 4 {
             if self.draft.nodes.len() >= wanted {
                 break;

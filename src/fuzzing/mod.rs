@@ -16,6 +16,8 @@ mod differential;
 mod forms;
 #[cfg(feature = "jit")]
 mod shrink;
+#[cfg(feature = "jit")]
+mod targets;
 
 pub mod adjoint;
 mod attributes;
@@ -43,3 +45,5 @@ pub use differential::{Verdict, check, check_forms, draw};
 pub use forms::{Difference, FORMS, Form};
 #[cfg(feature = "jit")]
 pub use shrink::shrink;
+#[cfg(feature = "jit")]
+pub use targets::Target;

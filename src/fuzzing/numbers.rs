@@ -77,7 +77,7 @@ fn unit(source: &mut dyn Source) -> f64 {
 
 fn normal(source: &mut dyn Source) -> f64 {
     match source.below(8) {
-        0 => source.below(7) as f64 - 3.0,
+        0 => [-3.0, -2.0, -1.0, -0.0, 0.0, 1.0, 2.0, 3.0][source.below(8)],
         1 => (source.below(9) as f64 - 4.0) / 2.0,
         2 => (unit(source) * 14.0 - 7.0).exp2() * if source.chance(1, 2) { -1.0 } else { 1.0 },
         3 => unit(source),

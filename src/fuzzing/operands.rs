@@ -57,8 +57,18 @@ impl Generator<'_> {
         let kind = self.kind();
         let filled = self.source.chance(1, 4) || ty.numel() > 1 << 12;
         let n = if filled && ty.numel() > 0 { 1 } else { ty.numel() };
+        if n == 1 && ty.dtype.is_float() && self.source.chance(1, 2) {
+            return Some(Literal::filled(ty.dtype, ty.shape, self.notable()));
+        }
         let elements = elements(self.source, &ty, n, kind, bound);
         Literal::new(ty.shape, elements)
+    }
+
+    /// Constants that rewrites look for.
+    fn notable(&mut self) -> f64 {
+        let finite = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 3.0];
+        let all = [0.0, -0.0, 1.0, -1.0, 2.0, f64::INFINITY, f64::NAN, f64::MIN_POSITIVE];
+        if self.profile.exact { finite[self.source.below(8)] } else { all[self.source.below(8)] }
     }
 
     fn literal(&mut self) -> Option<Op> {
@@ -174,9 +184,8 @@ impl Generator<'_> {
             _ => 1,
         };
         let vector = matches!(row.name, "vecmat" | "dot");
-        let fits = |t: &ValueType| {
-            t.dtype.is_float() && t.shape.rank() >= rank && (!vector || t.shape.rank() == 1)
-        };
+        let fits =
+            |t: &ValueType| t.dtype.is_float() && t.shape.rank() >= rank && (!vector || t.shape.rank() == 1);
         let a = match self.pick(fits) {
             Some(a) => a,
             None => {
@@ -289,7 +298,8 @@ impl Generator<'_> {
 /// Whether two shapes broadcast to one within the limit.
 fn joined(a: &Shape, b: &Shape, limit: usize) -> bool {
     let rank = a.rank().max(b.rank());
-    let at = |s: &Shape, axis: usize| if axis < rank - s.rank() { 1 } else { s.dims()[axis - (rank - s.rank())] };
+    let at =
+        |s: &Shape, axis: usize| if axis < rank - s.rank() { 1 } else { s.dims()[axis - (rank - s.rank())] };
     let mut numel = 1usize;
     (0..rank).all(|axis| {
         let (x, y) = (at(a, axis), at(b, axis));

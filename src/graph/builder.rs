@@ -145,7 +145,7 @@ impl Builder {
         at: &'static Location<'static>,
     ) -> Var<'b> {
         match self.record(op, operands, at) {
-            Ok(Some(results)) => self.var(results.first().copied().ok_or_else(|| no_result()), at),
+            Ok(Some(results)) => self.var(results.first().copied().ok_or_else(no_result), at),
             Ok(None) => Var { builder: self, id: None },
             Err(error) => self.var(Err(error), at),
         }

@@ -89,6 +89,7 @@ macro_rules! unary {
             $(
                 $(#[$doc])*
                 #[track_caller]
+                #[allow(clippy::should_implement_trait)]
                 pub fn $name(self) -> Var<'b> {
                     self.op1(make::$name(), Location::caller())
                 }

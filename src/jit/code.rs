@@ -11,6 +11,7 @@ pub type Entry = unsafe extern "C" fn(*const *const u8, *const *mut u8, *mut u8,
 
 /// Data that compiled code points to: constants and the arguments of calls.
 #[derive(Default)]
+#[allow(clippy::vec_box)] // The code holds the addresses of the blocks.
 pub struct Pool {
     // Blocks of u64 so that every element type is aligned.
     literals: Vec<Box<[u64]>>,

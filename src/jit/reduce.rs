@@ -55,7 +55,7 @@ impl Chunk<'_, '_> {
         let inner = kernel.dims[last];
         let along = vector_dtype(kernel, last) == Some(dtype)
             && inner >= vector_lanes(dtype)
-            && (reduced == 1 || inner % full == 0);
+            && (reduced == 1 || inner.is_multiple_of(full));
         let across = kept > 0
             && vector_dtype(kernel, kept - 1) == Some(dtype)
             && kernel.store.strides[kept - 1] == 1

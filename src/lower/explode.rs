@@ -134,6 +134,10 @@ fn pad(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
 }
 
 fn concat(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+    // The extents beside an empty one may be vast.
+    if node.ty.numel() == 0 {
+        return Ok(Elements::default());
+    }
     let axis = node.attrs().int(0) as usize;
     let outer: usize = node.shape().dims()[..axis].iter().product();
     let mut parts = Vec::with_capacity(node.operands.len());
@@ -192,6 +196,10 @@ fn lanes(
 }
 
 fn reduce(s: &mut Scheduler<'_>, node: &CoreNode, kind: Reduction) -> Result<Elements, LowerError> {
+    // The extents beside an empty one may be vast.
+    if node.ty.numel() == 0 {
+        return Ok(Elements::default());
+    }
     let dtype = node.ty.dtype;
     let x = s.scalars(node.operands[0])?;
     if kind == Reduction::Dot {
@@ -289,5 +297,5 @@ fn add(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, L
             out[at] = s.scalar(node.ty.dtype, Def::Map(MapFn::Add, Args::new(&[out[at], v])));
         }
     }
-    Ok(out.into())
+    Ok(out)
 }

@@ -5,7 +5,7 @@
 //! ops to primitives), and the tape implements it (that evaluates at once).
 
 use crate::graph::{DType, Shape, ValueId, ValueType};
-use crate::ops::row::{Op, Results};
+use crate::ops::row::{Flows, Op, Results, Site};
 use crate::ops::{Literal, OpError, make};
 
 /// Receives operations, gives back handles of their results.
@@ -20,6 +20,17 @@ pub trait Emitter {
     fn fill(&mut self, dtype: DType, shape: &Shape, value: f64) -> Result<ValueId, OpError> {
         let results = self.emit(make::constant(Literal::filled(dtype, shape, value)), &[])?;
         Ok(results[0])
+    }
+
+    /// The contributions of a node, where this emitter has a quicker way to
+    /// them than the rule itself, with the same result.
+    fn replay(&mut self, _site: &Site<'_>, _cotangent: ValueId) -> Option<Flows> {
+        None
+    }
+
+    /// A gradient so far plus a contribution.
+    fn accumulate(&mut self, existing: ValueId, contribution: ValueId) -> Result<ValueId, OpError> {
+        Ok(self.emit(make::add(), &[existing, contribution])?[0])
     }
 
     /// A point to which [`Emitter::release`] can go back.

@@ -198,13 +198,13 @@ pub enum Prim {
     Concat,
     Reduce(Reduction),
     Matmul,
-    /// dst[o, c, i] = src[o, index[c], i]
+    /// `dst[o, c, i] = src[o, index[c], i]`
     IndexSelect,
-    /// dst = base; dst[o, index[c], i] += update[o, c, i]
+    /// `dst = base; dst[o, index[c], i] += update[o, c, i]`
     IndexAdd,
-    /// dst[o, c, i] = src[o, index[o, c, i], i]
+    /// `dst[o, c, i] = src[o, index[o, c, i], i]`
     Gather,
-    /// dst = base; dst[o, index[o, c, i], i] += update[o, c, i]
+    /// `dst = base; dst[o, index[o, c, i], i] += update[o, c, i]`
     ScatterAdd,
 }
 

@@ -142,10 +142,18 @@ pub static SOFTMAX: Row = Row {
 /// y (d - sum(d y)); the Jacobian is symmetric, so both modes share it.
 fn softmax_slope(e: &mut dyn Emitter, site: &Site<'_>, d: ValueId) -> R {
     let y = site.results[0];
-    let terms = e.mul(d, y)?;
-    let mean = e.sum(terms, &[axis(site)], true)?;
-    let rest = e.sub(d, mean)?;
+    let rest = centred(e, site, y, d)?;
+    let rest = centred(e, site, y, rest)?;
     e.mul(y, rest)
+}
+
+/// d - sum(d p). The weights sum to 1, so that centring twice changes nothing
+/// but the rounding: the second time takes away what the first left where d is
+/// nearly constant or one weight nearly 1.
+fn centred(e: &mut dyn Emitter, site: &Site<'_>, p: ValueId, d: ValueId) -> R {
+    let terms = e.mul(d, p)?;
+    let mean = e.sum(terms, &[axis(site)], true)?;
+    e.sub(d, mean)
 }
 
 /// (x - max) - log sum exp(x - max)
@@ -174,9 +182,8 @@ pub static LOG_SOFTMAX: Row = Row {
     jvp: Rule::By(|e, site, t| {
         unary_jvp(t, |dx| {
             let p = e.unary(op::exp(), site.results[0])?;
-            let terms = e.mul(p, dx)?;
-            let sum = e.sum(terms, &[axis(site)], true)?;
-            e.sub(dx, sum)
+            let rest = centred(e, site, p, dx)?;
+            centred(e, site, p, rest)
         })
     }),
     ..ALONG

@@ -1,8 +1,11 @@
 //! The emitter that evaluates at once.
 
 use crate::graph::{DType, Shape, ValueId, ValueType};
-use crate::ops::{Emitter, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Types, Value};
+use crate::ops::{
+    Elements, Emitter, Flow, Flows, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Types, Value, make,
+};
 use crate::tape::scalar::{Numbers, Scalar};
+use crate::tape::scalar_rules::ScalarRules;
 use crate::tape::tensor::{Slot, Tensor};
 use crate::tape::{index, map, prims};
 use smallvec::SmallVec;
@@ -16,6 +19,8 @@ pub struct Evaluator<N: Numbers> {
     /// worth taking away after each node.
     tensors_end: usize,
     scalars: [ValueType; 2],
+    rules: ScalarRules,
+    registers: Vec<N::F64>,
 }
 
 impl<N: Numbers> Evaluator<N> {
@@ -24,7 +29,7 @@ impl<N: Numbers> Evaluator<N> {
         slab.extend(values.into_iter().map(Slot::from));
         let tensors_end = slab.len();
         let scalars = [ValueType::new(DType::F64, ()), ValueType::new(DType::F32, ())];
-        Evaluator { slab, tensors_end, scalars }
+        Evaluator { slab, tensors_end, scalars, rules: ScalarRules::default(), registers: Vec::new() }
     }
 
     pub(super) fn push(&mut self, tensor: Tensor<N>) -> ValueId {
@@ -97,10 +102,8 @@ impl<N: Numbers> Evaluator<N> {
         let refused = |why: &'static str| OpError::Refused { op: op.name(), why: why.into() };
         let x = |i: usize| self.at(operands[i]);
         match prim {
-            Prim::Const => match op.attrs.data(0) {
-                Some(literal) => Tensor::from_literal(literal).map_err(refused),
-                None => Err(refused("has no elements")),
-            },
+            // Constants are evaluated before.
+            Prim::Const => Err(refused("takes no operands")),
             Prim::Cast => prims::cast(&x(0), out).map_err(refused),
             Prim::Broadcast | Prim::Reshape | Prim::Permute | Prim::Slice | Prim::Flip => {
                 Ok(prims::movement(prim, op, &x(0), out))
@@ -125,6 +128,24 @@ impl<N: Numbers> Evaluator<N> {
         op.infer(&views)
     }
 
+    /// Asks for the memory of a large result and its temporaries before it is
+    /// taken, because failing to get it then would abort.
+    fn room(&self, op: &Op, operands: &[ValueId], out: &ValueType) -> Result<(), OpError> {
+        const SMALL: usize = 1 << 20;
+        let widest = operands.iter().map(|&v| self.ty(v).numel()).fold(out.numel(), usize::max);
+        if widest <= SMALL {
+            return Ok(());
+        }
+        let mut probe: Vec<(N::F64, N::F64)> = Vec::new();
+        let refused = probe.try_reserve_exact(widest).is_err();
+        // An allocation that nobody looks at may be optimised away.
+        std::hint::black_box(&probe);
+        match refused {
+            true => Err(OpError::Refused { op: op.name(), why: format!("not enough memory for {out}") }),
+            false => Ok(()),
+        }
+    }
+
     /// Evaluates an op; the results may be operands themselves.
     pub(super) fn evaluate(&mut self, op: &Op, operands: &[ValueId]) -> Result<Results, OpError> {
         let tensor = match op.row().value {
@@ -133,12 +154,27 @@ impl<N: Numbers> Evaluator<N> {
                     return Ok(SmallVec::from_buf([self.push_slot(slot)]));
                 }
                 let out = self.types(op, operands)?;
+                self.room(op, operands, &out[0])?;
                 let views: SmallVec<[Cow<'_, Tensor<N>>; 3]> = operands.iter().map(|&v| self.at(v)).collect();
                 let views: SmallVec<[&Tensor<N>; 3]> = views.iter().map(|v| &**v).collect();
                 map::map(f, &views, &out[0]).map_err(|why| OpError::Refused { op: op.name(), why: why.into() })?
             }
+            Value::Prim(Prim::Const) if operands.is_empty() => match op.attrs.data(0).map(|l| &**l) {
+                Some(literal) => {
+                    if let (true, Elements::F64(v)) = (literal.ty().shape.is_scalar(), literal.elements())
+                        && let Ok(x) = N::F64::from_f64(v[0])
+                    {
+                        return Ok(SmallVec::from_buf([self.push_slot(Slot::F64(x))]));
+                    }
+                    let refused = |why: &'static str| OpError::Refused { op: op.name(), why: why.into() };
+                    self.room(op, operands, literal.ty())?;
+                    Tensor::from_literal(literal).map_err(refused)?
+                }
+                None => return Err(OpError::AttrCount { op: op.name(), expected: 1, got: 0 }),
+            },
             Value::Prim(prim) => {
                 let out = self.types(op, operands)?;
+                self.room(op, operands, &out[0])?;
                 self.primitive(prim, op, operands, &out[0])?
             }
             Value::Expand(expand) => {
@@ -166,6 +202,39 @@ impl<N: Numbers> Emitter for Evaluator<N> {
     fn fill(&mut self, dtype: DType, shape: &Shape, value: f64) -> Result<ValueId, OpError> {
         let filled = Tensor::filled(ValueType { dtype, shape: shape.clone() }, value);
         Ok(self.push(filled.map_err(|why| OpError::Refused { op: "const", why: why.into() })?))
+    }
+
+    fn replay(&mut self, site: &Site<'_>, cotangent: ValueId) -> Option<Flows> {
+        // Scalars that stand for f64; anything else takes the rule itself.
+        let registers = &mut self.registers;
+        registers.clear();
+        for v in site.operands.iter().chain(site.results).chain([&cotangent]) {
+            match &self.slab[v.index()] {
+                Slot::F64(x) => registers.push(x.clone()),
+                _ => return None,
+            }
+        }
+        let rule = self.rules.of(site.op.row())?;
+        rule.replay(registers)?;
+        let mut flows = Flows::new();
+        for flow in rule.flows() {
+            flows.push(match *flow {
+                Some(r) => {
+                    self.slab.push(Slot::F64(registers[usize::from(r)].clone()));
+                    Flow::To(ValueId::new(self.slab.len() as u32 - 1))
+                }
+                None => Flow::Zero,
+            });
+        }
+        Some(flows)
+    }
+
+    fn accumulate(&mut self, existing: ValueId, contribution: ValueId) -> Result<ValueId, OpError> {
+        if let (Slot::F64(a), Slot::F64(b)) = (&self.slab[existing.index()], &self.slab[contribution.index()]) {
+            let sum = N::F64::add(a, b);
+            return Ok(self.push_slot(Slot::F64(sum)));
+        }
+        Ok(self.evaluate(&make::add(), &[existing, contribution])?[0])
     }
 
     fn mark(&self) -> usize {

@@ -8,6 +8,7 @@ mod map;
 mod prims;
 mod rational;
 mod scalar;
+mod scalar_rules;
 mod strided;
 mod tensor;
 

@@ -62,6 +62,10 @@ pub fn pad<N: Numbers>(op: &Op, x: &Tensor<N>, out: &ValueType) -> Result<Tensor
 
 /// Tensors joined along an axis.
 pub fn concat<N: Numbers>(op: &Op, parts: &[&Tensor<N>], out: &ValueType) -> Result<Tensor<N>, Refusal> {
+    // The extents beside an empty one may be vast.
+    if out.numel() == 0 {
+        return Tensor::filled(out.clone(), 0.0);
+    }
     let axis = op.attrs.int(0) as usize;
     let outer: usize = out.shape.dims()[..axis].iter().product();
     macro_rules! join {
@@ -167,6 +171,10 @@ pub fn reduce<N: Numbers>(
             out.push(join_lanes(lanes, full, &join));
         });
         out
+    }
+    // The extents beside an empty one may be vast.
+    if out.numel() == 0 {
+        return Tensor::filled(out.clone(), 0.0);
     }
     let split = split(&x.ty.shape, &op.attrs.sizes(0));
     let lanes = x.ty.dtype.lanes();
