@@ -7,7 +7,6 @@ use std::ops::RangeInclusive;
 /// What a file says, before its formula is understood.
 #[derive(Debug)]
 pub struct DataSet {
-    pub name: String,
     /// Lines of the formula, with their numbers.
     pub formula: Vec<(usize, String)>,
     pub parameters: Vec<Parameter>,
@@ -60,11 +59,7 @@ pub fn read(text: &str) -> Result<DataSet, Trouble> {
         let text = format!("{} observations cannot determine {} parameters", rows.len(), parameters.len());
         return Err(Trouble::at(*data.start(), text));
     }
-    let name = find(&lines, 1..=lines.len(), "dataset name:")
-        .and_then(|(_, rest)| rest.split_whitespace().next())
-        .unwrap_or_default()
-        .to_owned();
-    Ok(DataSet { name, formula, parameters, certified_rss, columns, rows })
+    Ok(DataSet { formula, parameters, certified_rss, columns, rows })
 }
 
 /// The first line of a range that starts with a key, whatever its case, and what follows the key there.

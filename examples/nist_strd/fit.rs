@@ -80,11 +80,11 @@ fn polish(problem: &Problem, model: &mut Model, fit: Fit) -> Result<Fit, ModelEr
     residuals.set_params(&DVector::from_column_slice(&b));
     for _ in 0..POLISHING {
         let Some((step, next)) = residuals.gauss_newton_step() else { break };
-        let worse = residuals.rss() > rss * (1.0 + FLAT);
+        let worse = residuals.rss() > fit.rss * (1.0 + FLAT);
         if worse || next >= length {
             break;
         }
-        (b, rss, length) = (residuals.b.as_slice().to_vec(), residuals.rss().min(rss), next);
+        (b, rss, length) = (residuals.b.as_slice().to_vec(), residuals.rss(), next);
         residuals.set_params(&(&residuals.b - step));
     }
     let evaluations = fit.evaluations + residuals.best.evaluations;

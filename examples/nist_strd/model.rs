@@ -2,20 +2,12 @@
 //! parameters, from native code, and from the tape to compare the time.
 
 use crate::problem::Problem;
-use cotangent::tape::{Data, Native, TapeError, Tensor};
-use cotangent::{Graph, Options, Program, ProgramError, Tape, Workspace};
-use thiserror::Error;
+use cotangent::tape::{Data, Native, Tensor};
+use cotangent::{Forms, Graph, Options, Program, Tape, Workspace};
+use std::error::Error;
 
-/// Why a model cannot be compiled or run.
-#[derive(Debug, Error)]
-pub enum ModelError {
-    #[error(transparent)]
-    Graph(#[from] cotangent::GraphError),
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    #[error(transparent)]
-    Tape(#[from] TapeError),
-}
+/// Why a model cannot be compiled or run; nothing here tells the reasons apart.
+pub type ModelError = Box<dyn Error>;
 
 /// A compiled model and its scratch memory.
 pub struct Model {
@@ -28,7 +20,8 @@ impl Model {
     /// Compiles `model(b, x)` with the gradient by `b`.
     pub fn compile(problem: &Problem) -> Result<Model, ModelError> {
         let graph = problem.graph()?;
-        let program = Program::compile(&graph, &Options::default().wrt(&[0]))?;
+        let options = Options::default().forms(Forms::VALUE_AND_GRAD).wrt(&[0]);
+        let program = Program::compile(&graph, &options)?;
         let workspace = program.workspace();
         Ok(Model { graph, program, workspace })
     }
@@ -40,7 +33,7 @@ impl Model {
 
     /// The same by the tape.
     pub fn value_and_grad_by_tape(&self, b: &[f64], x: &[f64], db: &mut [f64]) -> Result<f64, ModelError> {
-        let vector = |v: &[f64]| Tensor::<Native>::new([v.len()], Data::F64(v.iter().copied().collect()));
+        let vector = |v: &[f64]| Tensor::<Native>::new([v.len()], Data::F64(v.to_vec()));
         let inputs = [b, x].into_iter().filter_map(vector).collect();
         let tape = Tape::compile(&self.graph, inputs)?;
         let one = Tensor::<Native>::new([], Data::F64([1.0].into_iter().collect()));

@@ -11,6 +11,7 @@ use std::path::Path;
 /// A least-squares problem: find `b` with `model(b, x_i)` close to `y_i`.
 #[derive(Debug)]
 pub struct Problem {
+    /// The file's name without its ending.
     pub name: String,
     pub formula: Formula,
     pub parameters: Vec<Parameter>,
@@ -33,16 +34,12 @@ impl Problem {
         let bytes = fs::read(path).map_err(|error| Trouble::new(error.to_string()).in_file(path))?;
         // Names and references may hold any bytes; the parts that count are ASCII.
         let text = String::from_utf8_lossy(&bytes);
-        let mut problem = Problem::read(&text).map_err(|trouble| trouble.in_file(path))?;
-        if problem.name.is_empty() {
-            problem.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        }
-        Ok(problem)
+        Problem::read(&crate::name(path), &text).map_err(|trouble| trouble.in_file(path))
     }
 
     /// Reads the text of a file.
-    pub fn read(text: &str) -> Result<Problem, Trouble> {
-        let DataSet { name, formula, parameters, certified_rss, columns, rows } = data::read(text)?;
+    pub fn read(name: &str, text: &str) -> Result<Problem, Trouble> {
+        let DataSet { formula, parameters, certified_rss, columns, rows } = data::read(text)?;
         let names = Names {
             parameters: parameters.iter().map(|p| p.name.as_str()).collect(),
             predictors: columns.iter().skip(1).map(String::as_str).collect(),
@@ -51,7 +48,7 @@ impl Problem {
         let formula = parse(&formula, &names)?;
         let observations = observations(&formula, &rows)?;
         let predictors = columns.into_iter().skip(1).collect();
-        Ok(Problem { name, formula, parameters, certified_rss, predictors, observations })
+        Ok(Problem { name: name.to_owned(), formula, parameters, certified_rss, predictors, observations })
     }
 
     /// `model(b, x)` as a graph.

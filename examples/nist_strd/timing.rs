@@ -1,4 +1,4 @@
-//! How long compiling and one gradient take.
+//! How long compiling (formula to graph to native code) and one gradient take.
 
 use crate::model::{Model, ModelError};
 use crate::problem::Problem;

@@ -25,6 +25,7 @@ mod softmax;
 mod source;
 
 pub use attr::{Attr, AttrKind, Attrs};
+#[cfg(feature = "jit")]
 pub(crate) use contract::last_two as contract_dims;
 pub use emit::Emitter;
 pub use error::OpError;

@@ -298,6 +298,7 @@ fn add<N: Numbers>(a: Tensor<N>, b: Tensor<N>) -> Result<Tensor<N>, OpError> {
 }
 
 /// One op on constants, by the tape's own definition; `None` where it fails.
+#[cfg(feature = "jit")]
 pub(crate) fn fold(op: &crate::ops::Op, operands: Vec<Tensor<Native>>) -> Option<Tensor<Native>> {
     let ids: Vec<ValueId> = (0..operands.len() as u32).map(ValueId::new).collect();
     let mut e = Evaluator::new(operands, 0);
@@ -309,6 +310,7 @@ pub(crate) fn fold(op: &crate::ops::Op, operands: Vec<Tensor<Native>>) -> Option
 }
 
 /// One scalar function of f64 constants; `None` where it is not such a function.
+#[cfg(feature = "jit")]
 pub(crate) fn fold_f64(f: crate::ops::MapFn, args: &[f64]) -> Option<f64> {
     match *args {
         [x] => f64::unary(f, &x).ok(),

@@ -1,0 +1,119 @@
+//! From a case to a graph: one arm per op of the case files.
+
+use crate::case::{Case, Data, Failure};
+use cotangent::{Builder, DType, Graph, KeepDims, LossReduction, Var};
+
+/// How an index or a mask reaches the graph.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Discrete {
+    /// An input of the program.
+    Input,
+    /// A constant of the graph.
+    Constant,
+}
+
+/// The graph of a case; `None` for an op that has no row.
+pub fn graph(case: &Case, discrete: Discrete) -> Result<Option<Graph>, Failure> {
+    let g = Builder::new();
+    let mut v: Vec<Option<Var<'_>>> = Vec::new();
+    // Inputs come before the first constant.
+    for input in &case.inputs {
+        let dtype = match input.array.data {
+            Data::F64(_) => DType::F64,
+            Data::I64(_) => DType::I64,
+            Data::Bool(_) => DType::Bool,
+        };
+        let held = dtype == DType::F64 || discrete == Discrete::Input;
+        v.push(held.then(|| g.input(&input.name, dtype, input.array.shape.clone())));
+    }
+    let v: Vec<Var<'_>> = v
+        .into_iter()
+        .zip(&case.inputs)
+        .map(|(var, input)| match (var, &input.array.data) {
+            (Some(var), _) => var,
+            (None, Data::F64(d)) => g.constant_of(input.array.shape.clone(), d),
+            (None, Data::I64(d)) => g.constant_of(input.array.shape.clone(), d),
+            (None, Data::Bool(d)) => g.constant_of(input.array.shape.clone(), d),
+        })
+        .collect();
+    match outputs(case, &v)? {
+        Some(outputs) => Ok(Some(g.finish(&outputs)?)),
+        None => Ok(None),
+    }
+}
+
+fn outputs<'b>(case: &Case, v: &[Var<'b>]) -> Result<Option<Vec<Var<'b>>>, Failure> {
+    let keepdims = if case.flag("keepdims") { KeepDims::Yes } else { KeepDims::No };
+    let (axes, axis) = (case.axes("axes"), case.axis());
+    let one = match case.op.as_str() {
+        "neg" => -v[0],
+        "abs" => v[0].abs(),
+        "sqrt" => v[0].sqrt(),
+        "square" => v[0].square(),
+        "reciprocal" => v[0].recip(),
+        "exp" => v[0].exp(),
+        "log" => v[0].log(),
+        "sin" => v[0].sin(),
+        "cos" => v[0].cos(),
+        "atan" => v[0].atan(),
+        "tanh" => v[0].tanh(),
+        "sigmoid" => v[0].sigmoid(),
+        "softplus" => v[0].softplus(),
+        "relu" => v[0].relu(),
+        "sign" => v[0].sign(),
+        "clamp" => v[0].clamp(case.float("min")?, case.float("max")?),
+        "add" => v[0] + v[1],
+        "sub" => v[0] - v[1],
+        "mul" => v[0] * v[1],
+        "div" => v[0] / v[1],
+        "pow" => v[0].pow(v[1]),
+        "maximum" => v[0].maximum(v[1]),
+        "minimum" => v[0].minimum(v[1]),
+        "where" => v[0].select(v[1], v[2]),
+        "sum" => v[0].sum_over(&axes, keepdims),
+        "mean" => v[0].mean_over(&axes, keepdims),
+        "reduce_max" => v[0].reduce_max_over(&axes, keepdims),
+        "logsumexp" => v[0].logsumexp(&axes, keepdims),
+        "softmax" => v[0].softmax(axis),
+        "log_softmax" => v[0].log_softmax(axis),
+        "broadcast_to" => v[0].broadcast_to(case.sizes("shape")),
+        "reshape" => v[0].reshape(case.sizes("shape")),
+        "transpose" => v[0].permute(&case.sizes("perm")),
+        "slice" => v[0].slice(&case.sizes("start"), &case.sizes("stop"), &case.sizes("step")),
+        "concat" => v[0].concat(&v[1..], axis),
+        "split" => return Ok(Some(v[0].split(axis, &case.sizes("sizes")))),
+        "pad" => v[0].pad(&pads(case)?, case.float("value")?),
+        "flip" => v[0].flip(&axes),
+        "matmul" | "batched_matmul" => v[0].matmul(v[1]),
+        "linear" => v[0].linear(v[1], v.get(2).copied()),
+        "dot" => v[0].dot(v[1]),
+        "gather" => v[0].gather(axis, v[1]),
+        "index_select" => v[0].index_select(axis, v[1]),
+        "embedding" => {
+            let index = v[1].shape();
+            let rows = v[0].index_select(0, v[1].reshape([index.numel()]));
+            rows.reshape([index.dims(), &v[0].shape().dims()[1..]].concat())
+        }
+        "scatter_add" => v[0].scatter_add(axis, v[1], v[2]),
+        "mse" => v[0].mse(v[1], reduction(case)?),
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![one]))
+}
+
+fn pads(case: &Case) -> Result<Vec<(usize, usize)>, Failure> {
+    let list = case.attrs["pads"].as_array().ok_or("no pads")?;
+    Ok(list
+        .iter()
+        .map(|p| (p[0].as_u64().unwrap_or(0) as usize, p[1].as_u64().unwrap_or(0) as usize))
+        .collect())
+}
+
+fn reduction(case: &Case) -> Result<LossReduction, Failure> {
+    match case.attrs["reduction"].as_str() {
+        Some("none") => Ok(LossReduction::None),
+        Some("sum") => Ok(LossReduction::Sum),
+        Some("mean") => Ok(LossReduction::Mean),
+        other => Err(format!("{}: reduction {other:?}", case.id).into()),
+    }
+}
