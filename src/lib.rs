@@ -48,8 +48,8 @@ pub use graph::{Builder, DType, Graph, GraphError, KeepDims, Shape, ValueId, Val
 pub use ops::LossReduction;
 #[cfg(feature = "jit")]
 pub use program::{
-    Arg, ArgMut, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError, Tier,
-    Workspace, jit,
+    Arg, ArgMut, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError,
+    Tier, Workspace, jit,
 };
 pub use tape::Tape;
 

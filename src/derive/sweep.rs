@@ -67,10 +67,8 @@ pub fn reverse(
 ) -> Result<Reverse, GraphError> {
     let mut cotangents = seeds;
     let mut touched = vec![false; graph.len()];
-    let wants: Vec<bool> = graph
-        .values()
-        .map(|v| graph.ty(v).dtype.is_float() && active.is_none_or(|a| a[v.index()]))
-        .collect();
+    let wants: Vec<bool> =
+        graph.values().map(|v| graph.ty(v).dtype.is_float() && active.is_none_or(|a| a[v.index()])).collect();
     // On the tape a value is its own handle.
     let identity = handles.iter().enumerate().all(|(i, h)| h.index() == i);
     for (id, node) in graph.nodes_with_ids().rev() {
@@ -112,7 +110,9 @@ pub fn reverse(
             Some(flows) => Ok(flows),
             None => rule(e, &site, &cotangents[first..last]),
         };
-        let swept = swept.and_then(|flows| accumulate(e, node.op.name(), node.operands(), &wanted, &flows, mark, &mut cotangents));
+        let swept = swept.and_then(|flows| {
+            accumulate(e, node.op.name(), node.operands(), &wanted, &flows, mark, &mut cotangents)
+        });
         if let Err(error) = swept {
             return Err(located(error.into(), graph, id));
         }

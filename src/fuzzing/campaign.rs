@@ -4,7 +4,7 @@ use crate::fuzzing::case::Case;
 use crate::fuzzing::compare::Compared;
 use crate::fuzzing::coverage::Coverage;
 use crate::fuzzing::differential::{Verdict, check, draw};
-use crate::fuzzing::forms::Difference;
+use crate::fuzzing::expected::Difference;
 use crate::fuzzing::shrink::shrink;
 use crate::fuzzing::source::Rng;
 use std::fmt;

@@ -8,7 +8,8 @@
 use crate::fuzzing::case::{Case, Config, SETS};
 use crate::fuzzing::compare::Compared;
 use crate::fuzzing::draft::Drafted;
-use crate::fuzzing::forms::{Difference, Expected, FORMS, Form, Run, check_sets};
+use crate::fuzzing::expected::{Difference, Expected};
+use crate::fuzzing::forms::{FORMS, Form, Run, check_sets};
 use crate::fuzzing::generate::{Profile, generate};
 use crate::fuzzing::source::Source;
 use crate::graph::{Graph, ValueId};

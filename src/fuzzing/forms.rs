@@ -1,12 +1,12 @@
 //! Each compiled form against the tape.
 
-use crate::fuzzing::case::{Case, Config, SETS, Use};
+use crate::fuzzing::case::{Case, SETS, Use};
 use crate::fuzzing::compare::{Buffer, Compared, Element, first_difference};
+use crate::fuzzing::expected::{Expected, code_index, tape_index};
 use crate::fuzzing::source::{Rng, Source};
-use crate::graph::{Graph, GraphErrorKind, NodeId, ValueId, ValueType};
-use crate::ops::OpError;
-use crate::program::{Arg, ArgMut, Elements, Forms, Program, RunError, Workspace};
-use crate::tape::{Native, Tape, TapeError, Tensor};
+use crate::graph::{Graph, ValueId, ValueType};
+use crate::program::{Arg, ArgMut, Elements, Forms, Program, Workspace};
+use crate::tape::{Native, Tape, Tensor};
 use std::fmt;
 
 /// The forms, each with a number for its streams.
@@ -27,84 +27,7 @@ pub enum Form {
 /// All forms.
 pub const FORMS: [Form; 5] = [Form::Dense, Form::Reverse, Form::Vjp, Form::Jvp, Form::ValueAndGrad];
 
-/// Where tape and compiled code part.
-#[derive(Clone, Debug)]
-pub struct Difference {
-    /// The form, `None` where the tape itself failed.
-    pub form: Option<Form>,
-    /// How it was compiled.
-    pub config: Option<Config>,
-    /// The set of inputs.
-    pub set: u64,
-    /// Of what: a value, a gradient, an error.
-    pub what: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.form, self.config) {
-            (Some(form), Some(config)) => write!(f, "{form:?}, {config:?}, inputs {}: ", self.set)?,
-            _ => write!(f, "inputs {}: ", self.set)?,
-        }
-        f.write_str(&self.what)
-    }
-}
-
-/// An index out of range, as both sides report it.
-#[derive(Debug, PartialEq)]
-struct OutOfRange {
-    node: Option<NodeId>,
-    index: i64,
-    position: u64,
-    len: u64,
-}
-
-fn tape_index(error: &TapeError) -> Option<OutOfRange> {
-    let TapeError::Graph(graph) = error else { return None };
-    match graph.kind() {
-        GraphErrorKind::Op(OpError::RuntimeIndex { index, position, len, .. }) => {
-            Some(OutOfRange { node: graph.node(), index: *index, position: *position, len: *len })
-        }
-        _ => None,
-    }
-}
-
-fn code_index(error: &RunError) -> Option<OutOfRange> {
-    match error {
-        RunError::Index { node, index, position, len, .. } => {
-            Some(OutOfRange { node: Some(*node), index: *index, position: *position, len: *len })
-        }
-        _ => None,
-    }
-}
-
 type Check = Result<(), String>;
-
-/// The values of one set of inputs, on the tape.
-pub struct Expected<'g> {
-    set: u64,
-    inputs: Vec<Tensor<Native>>,
-    tape: Result<Tape<'g, Native>, TapeError>,
-}
-
-impl<'g> Expected<'g> {
-    /// Evaluates a set. An error other than an index out of range is a difference.
-    pub fn new(case: &Case, graph: &'g Graph, set: u64) -> Result<Expected<'g>, Difference> {
-        let inputs = case.inputs(set);
-        let tape = Tape::compile(graph, inputs.clone());
-        match &tape {
-            Err(error) if tape_index(error).is_none() => {
-                Err(Difference { form: None, config: None, set, what: format!("the tape failed: {error}") })
-            }
-            _ => Ok(Expected { set, inputs, tape }),
-        }
-    }
-
-    /// Whether all indices were in range.
-    pub fn is_valid(&self) -> bool {
-        self.tape.is_ok()
-    }
-}
 
 /// One compiled program, called with every set of inputs.
 pub struct Run<'a> {

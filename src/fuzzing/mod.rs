@@ -13,6 +13,8 @@ mod compare;
 #[cfg(feature = "jit")]
 mod differential;
 #[cfg(feature = "jit")]
+mod expected;
+#[cfg(feature = "jit")]
 mod forms;
 #[cfg(feature = "jit")]
 mod shrink;
@@ -20,6 +22,7 @@ mod shrink;
 mod targets;
 
 pub mod adjoint;
+mod along_axis;
 mod attributes;
 mod coverage;
 mod draft;
@@ -42,7 +45,9 @@ pub use compare::Compared;
 #[cfg(feature = "jit")]
 pub use differential::{Verdict, check, check_forms, draw};
 #[cfg(feature = "jit")]
-pub use forms::{Difference, FORMS, Form};
+pub use expected::Difference;
+#[cfg(feature = "jit")]
+pub use forms::{FORMS, Form};
 #[cfg(feature = "jit")]
 pub use shrink::shrink;
 #[cfg(feature = "jit")]

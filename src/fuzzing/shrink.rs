@@ -4,19 +4,21 @@ use crate::fuzzing::case::Case;
 use crate::fuzzing::compare::Compared;
 use crate::fuzzing::differential::{Verdict, check_forms, with_graph};
 use crate::fuzzing::draft::{Draft, Slot};
-use crate::fuzzing::forms::{Difference, Form};
+use crate::fuzzing::expected::Difference;
+use crate::fuzzing::forms::{FORMS, Form};
 
 /// Most programs compiled to shrink one case.
 const TRIES: usize = 400;
 
 /// A smaller case and how it fails.
 pub fn shrink(case: &Case, difference: &Difference) -> (Case, Difference) {
-    let forms: Vec<Form> = match difference.form {
-        Some(form) => vec![form],
-        None => crate::fuzzing::forms::FORMS.to_vec(),
-    };
+    // The form alone may not fail where a program with all forms does.
+    let alone = difference
+        .form
+        .map(|form| vec![form])
+        .filter(|forms| matches!(check_forms(case, forms, &mut Compared::default()), Verdict::Differs(_)));
+    let forms: Vec<Form> = alone.unwrap_or_else(|| FORMS.to_vec());
     let (mut best, mut found) = (case.clone(), difference.clone());
-    // The form alone may not fail, where programs with all forms do.
     let mut tries = TRIES;
     let mut attempt = |best: &mut Case, draft: Draft| -> bool {
         if tries == 0 {

@@ -47,8 +47,7 @@ pub fn define(
     if threads > 1 && batch.len() >= 8 {
         let size = batch.len().div_ceil(threads);
         std::thread::scope(|scope| {
-            let workers: Vec<_> =
-                batch.chunks_mut(size).map(|part| scope.spawn(|| compile(part))).collect();
+            let workers: Vec<_> = batch.chunks_mut(size).map(|part| scope.spawn(|| compile(part))).collect();
             workers
                 .into_iter()
                 .try_for_each(|w| w.join().unwrap_or(Err(JitError::Internal("a code generator panicked"))))

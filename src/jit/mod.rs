@@ -183,8 +183,7 @@ fn compile_into(
         context.func.signature = Chunk::signature(module);
         let id = module.declare_function(&format!("chunk{c}"), Linkage::Local, &context.func.signature)?;
         let builder = FunctionBuilder::new(&mut context.func, &mut frontend);
-        let mut chunk =
-            Chunk::new(builder, plan, module, &mut pool, &frame, &mut symbols, &mut literals);
+        let mut chunk = Chunk::new(builder, plan, module, &mut pool, &frame, &mut symbols, &mut literals);
         for item in &plan.items[range.clone()] {
             chunk.item(item)?;
         }

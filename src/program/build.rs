@@ -58,7 +58,9 @@ fn lowering(options: &Options) -> Lowering {
     let check = options.checks == Checks::On;
     match options.opt {
         OptLevel::None => Lowering { simplify: false, limits: Limits { unroll: 0, fuse: false }, check },
-        OptLevel::Full => Lowering { simplify: true, limits: Limits { unroll: options.unroll, fuse: true }, check },
+        OptLevel::Full => {
+            Lowering { simplify: true, limits: Limits { unroll: options.unroll, fuse: true }, check }
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::graph::{DType, Shape, ValueId, ValueType};
 use crate::ops::{
-    Elements, Emitter, Flow, Flows, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Types, Value, make,
+    Elements, Emitter, Flow, Flows, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Types,
+    Value, make,
 };
 use crate::tape::scalar::{Numbers, Scalar};
 use crate::tape::scalar_rules::ScalarRules;
@@ -98,7 +99,13 @@ impl<N: Numbers> Evaluator<N> {
         }
     }
 
-    fn primitive(&self, prim: Prim, op: &Op, operands: &[ValueId], out: &ValueType) -> Result<Tensor<N>, OpError> {
+    fn primitive(
+        &self,
+        prim: Prim,
+        op: &Op,
+        operands: &[ValueId],
+        out: &ValueType,
+    ) -> Result<Tensor<N>, OpError> {
         let refused = |why: &'static str| OpError::Refused { op: op.name(), why: why.into() };
         let x = |i: usize| self.at(operands[i]);
         match prim {
@@ -157,7 +164,8 @@ impl<N: Numbers> Evaluator<N> {
                 self.room(op, operands, &out[0])?;
                 let views: SmallVec<[Cow<'_, Tensor<N>>; 3]> = operands.iter().map(|&v| self.at(v)).collect();
                 let views: SmallVec<[&Tensor<N>; 3]> = views.iter().map(|v| &**v).collect();
-                map::map(f, &views, &out[0]).map_err(|why| OpError::Refused { op: op.name(), why: why.into() })?
+                map::map(f, &views, &out[0])
+                    .map_err(|why| OpError::Refused { op: op.name(), why: why.into() })?
             }
             Value::Prim(Prim::Const) if operands.is_empty() => match op.attrs.data(0).map(|l| &**l) {
                 Some(literal) => {
@@ -230,7 +238,8 @@ impl<N: Numbers> Emitter for Evaluator<N> {
     }
 
     fn accumulate(&mut self, existing: ValueId, contribution: ValueId) -> Result<ValueId, OpError> {
-        if let (Slot::F64(a), Slot::F64(b)) = (&self.slab[existing.index()], &self.slab[contribution.index()]) {
+        if let (Slot::F64(a), Slot::F64(b)) = (&self.slab[existing.index()], &self.slab[contribution.index()])
+        {
             let sum = N::F64::add(a, b);
             return Ok(self.push_slot(Slot::F64(sum)));
         }

@@ -167,7 +167,10 @@ macro_rules! float_scalar {
                 }
                 Ok(per_function!(
                     f,
-                    [Neg, Abs, Sign, Sqrt, Square, Recip, Relu, Exp, Log, Sin, Cos, Atan, Tanh, Sigmoid, Softplus],
+                    [
+                        Neg, Abs, Sign, Sqrt, Square, Recip, Relu, Exp, Log, Sin, Cos, Atan, Tanh, Sigmoid,
+                        Softplus
+                    ],
                     go
                 ))
             }
@@ -180,8 +183,12 @@ macro_rules! float_scalar {
                             Pairs::Same(a, b) => {
                                 a.iter().zip(b).map(|(a, b)| Self::binary($g, a, b).unwrap_or(*a)).collect()
                             }
-                            Pairs::Left(a, b) => b.iter().map(|b| Self::binary($g, a, b).unwrap_or(*b)).collect(),
-                            Pairs::Right(a, b) => a.iter().map(|a| Self::binary($g, a, b).unwrap_or(*a)).collect(),
+                            Pairs::Left(a, b) => {
+                                b.iter().map(|b| Self::binary($g, a, b).unwrap_or(*b)).collect()
+                            }
+                            Pairs::Right(a, b) => {
+                                a.iter().map(|a| Self::binary($g, a, b).unwrap_or(*a)).collect()
+                            }
                         }
                     };
                 }

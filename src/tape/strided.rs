@@ -50,7 +50,9 @@ pub fn pick<T: Clone>(src: &[T], dims: &[usize], strides: &[isize], start: isize
     // Runs of one element, or of neighbours, are copied as runs.
     match (dims.split_last(), strides.last()) {
         (Some((&n, outer)), Some(0)) => {
-            walk(outer, &strides[..outer.len()], start, |at| out.extend(std::iter::repeat_n(&src[at], n).cloned()));
+            walk(outer, &strides[..outer.len()], start, |at| {
+                out.extend(std::iter::repeat_n(&src[at], n).cloned())
+            });
         }
         (Some((&n, outer)), Some(1)) if n > 0 => {
             walk(outer, &strides[..outer.len()], start, |at| out.extend_from_slice(&src[at..at + n]));

@@ -193,8 +193,12 @@ impl<N: Numbers> Slot<N> {
     /// The value as a tensor; a scalar is copied into one.
     pub(super) fn tensor(&self) -> Cow<'_, Tensor<N>> {
         match self {
-            Slot::F64(x) => Cow::Owned(Tensor::made(ValueType::new(DType::F64, ()), Data::F64(vec![x.clone()]))),
-            Slot::F32(x) => Cow::Owned(Tensor::made(ValueType::new(DType::F32, ()), Data::F32(vec![x.clone()]))),
+            Slot::F64(x) => {
+                Cow::Owned(Tensor::made(ValueType::new(DType::F64, ()), Data::F64(vec![x.clone()])))
+            }
+            Slot::F32(x) => {
+                Cow::Owned(Tensor::made(ValueType::new(DType::F32, ()), Data::F32(vec![x.clone()])))
+            }
             Slot::Tensor(t) => Cow::Borrowed(t),
         }
     }
