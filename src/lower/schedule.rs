@@ -20,7 +20,7 @@ pub struct Limits {
 }
 
 /// Recomputing more than this for a second user costs more than memory does.
-const SHARED_COST: u32 = 6;
+const SHARED_COST: u32 = 3;
 /// A body never grows past this; also bounds the recursion of the builder.
 const BODY_COST: u32 = 80;
 
@@ -39,6 +39,7 @@ pub struct Scheduler<'c> {
     unrolled: Vec<bool>,
     /// By hash: a collision only means that two equal scalars stay apart.
     merged: FxHashMap<u64, ScalarId>,
+    never_minus_zero: Vec<bool>,
 }
 
 /// Scalar operations that an unrolled node takes.
@@ -47,9 +48,10 @@ fn work(core: &Core, node: &CoreNode) -> usize {
     match node.kind {
         Kind::Map(_) | Kind::Prim(Prim::Cast) => node.ty.numel(),
         Kind::Prim(Prim::Reduce(_)) => operand(0),
+        // The kernels of the runtime do in vectors what unrolled code does one by one.
         Kind::Prim(Prim::Matmul) => {
             let dims = core.node(node.operands[0]).shape().dims();
-            node.ty.numel().saturating_mul(dims[dims.len() - 1])
+            node.ty.numel().saturating_mul(dims[dims.len() - 1]).saturating_mul(4)
         }
         Kind::Prim(Prim::IndexAdd | Prim::ScatterAdd) => operand(2),
         _ => 0,
@@ -91,6 +93,7 @@ impl<'c> Scheduler<'c> {
             root: vec![false; n],
             unrolled: vec![false; n],
             merged: FxHashMap::default(),
+            never_minus_zero: Vec::new(),
         };
         s.choose_unrolled(live, limits);
         s.choose_roots(live, limits);
@@ -247,6 +250,9 @@ impl<'c> Scheduler<'c> {
     /// A scalar, merged with an equal one; loads and constants cost no item.
     pub fn scalar(&mut self, dtype: DType, def: Def) -> ScalarId {
         let scalar = Scalar { dtype, def: self.folded(dtype, def) };
+        if let Some(same) = self.without_zero(&scalar) {
+            return same;
+        }
         let next = ScalarId(self.plan.scalars.len() as u32);
         let id = *self.merged.entry(FxBuildHasher.hash_one(scalar)).or_insert(next);
         if id != next && *self.plan.scalar(id) == scalar {
@@ -255,8 +261,34 @@ impl<'c> Scheduler<'c> {
         if matches!(scalar.def, Def::Map(..) | Def::Cast(_)) {
             self.plan.items.push(Item::Scalar(next));
         }
+        self.never_minus_zero.push(self.is_never_minus_zero(&scalar));
         self.plan.scalars.push(scalar);
         next
+    }
+
+    /// x + 0 is x unless x is -0. Unrolled padding leaves many such sums.
+    fn without_zero(&self, scalar: &Scalar) -> Option<ScalarId> {
+        let Def::Map(MapFn::Add, args) = &scalar.def else { return None };
+        let is_zero = |id: ScalarId| self.plan.scalar(id).def == Def::Const(0);
+        let (a, b) = (args[0], args[1]);
+        let other = if is_zero(b) { a } else { is_zero(a).then_some(b)? };
+        (scalar.dtype.is_float() && self.never_minus_zero[other.index()]).then_some(other)
+    }
+
+    /// What can be said of a number without knowing it: rounding to nearest, a
+    /// sum is -0 only if both terms are.
+    fn is_never_minus_zero(&self, scalar: &Scalar) -> bool {
+        let never = |id: &ScalarId| self.never_minus_zero[id.index()];
+        match &scalar.def {
+            Def::Const(bits) => match scalar.dtype {
+                DType::F32 => *bits != u64::from((-0f32).to_bits()),
+                _ => *bits != (-0f64).to_bits(),
+            },
+            Def::Map(MapFn::Add, args) => args.iter().any(never),
+            Def::Map(MapFn::Sub, args) => never(&args[0]),
+            Def::Map(MapFn::Abs | MapFn::Square | MapFn::Exp | MapFn::Relu, _) => true,
+            _ => false,
+        }
     }
 
     /// A function of constants as a constant, by the tape's own definition.

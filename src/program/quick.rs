@@ -37,9 +37,14 @@ impl<const N: usize> Jit<N> {
     #[inline]
     pub fn value_and_grad(&self, x: [f64; N]) -> Result<(f64, [f64; N]), RunError> {
         let mut gradient = [0.0; N];
-        let mut ws = self.workspace.borrow_mut();
-        let value = self.program.value_and_grad(&mut ws, &[(&x).into()], &mut [(&mut gradient).into()])?;
+        let value = self.value_and_grad_into(&x, &mut gradient)?;
         Ok((value, gradient))
+    }
+
+    /// Value, and gradient in place: the quickest call there is.
+    #[inline(always)]
+    pub fn value_and_grad_into(&self, x: &[f64; N], gradient: &mut [f64; N]) -> Result<f64, RunError> {
+        self.program.array_value_and_grad(&mut self.workspace.borrow_mut(), x, gradient)
     }
 
     /// Value.

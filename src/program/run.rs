@@ -143,7 +143,7 @@ impl Program {
     }
 
     /// Value and gradient of the one output; one gradient per [`Program::wrt`].
-    #[inline]
+    #[inline(always)]
     pub fn value_and_grad(
         &self,
         ws: &mut Workspace,
@@ -165,6 +165,44 @@ impl Program {
             DType::F32 => f64::from(f32::from_bits(low_word(ws.value[0]))),
             _ => f64::from_bits(ws.value[0]),
         })
+    }
+
+    /// Value and gradient of a function of one array, whose types say all that
+    /// a call would check.
+    #[inline(always)]
+    pub(super) fn array_value_and_grad<const N: usize>(
+        &self,
+        ws: &mut Workspace,
+        x: &[f64; N],
+        gradient: &mut [f64; N],
+    ) -> Result<f64, RunError> {
+        let inner = &*self.inner;
+        let Some(function) = &inner.functions.value_and_grad else {
+            return Err(RunError::NotCompiled { form: "Forms::VALUE_AND_GRAD" });
+        };
+        // One array of N in, one number and one array of N out: compared once
+        // more, because the call relies on it.
+        if function.inputs.len() != 1
+            || function.outputs.len() != 2
+            || function.inputs[0] != function.outputs[1]
+        {
+            return Err(RunError::NotCompiled { form: "a function of one array" });
+        }
+        if function.inputs[0] != (Spec { dtype: DType::F64, len: N }) || ws.program != self.id() {
+            return Err(RunError::ForeignWorkspace);
+        }
+        let Some(base) = ws.base() else { return Err(RunError::OutOfMemory { bytes: ws.wanted }) };
+        let mut value = 0.0f64;
+        let inputs = [x.as_ptr().cast::<u8>()];
+        let outputs = [(&raw mut value).cast::<u8>(), gradient.as_mut_ptr().cast()];
+        ws.status = CallStatus::OK;
+        // SAFETY: the pointers are to arrays of the lengths compared just before,
+        // the outputs exclusive; the workspace belongs to this program.
+        unsafe { function.code.call(inputs.as_ptr(), outputs.as_ptr(), base, &raw mut ws.status) }
+        if function.can_fail && !ws.status.is_ok() {
+            return Err(inner.index_error(&ws.status));
+        }
+        Ok(value)
     }
 
     /// Outputs and vector-Jacobian product in one call: one seed per float output.
