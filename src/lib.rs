@@ -49,7 +49,7 @@ pub use ops::LossReduction;
 #[cfg(feature = "jit")]
 pub use program::{
     Arg, ArgMut, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError,
-    Tier, Workspace, jit,
+    Tier, Workspace, jit, jit_with,
 };
 pub use tape::Tape;
 

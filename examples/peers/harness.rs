@@ -1,7 +1,7 @@
 //! Inputs, results and reports, in the layout that all engines share.
 
 use crate::clock::{self, Timing};
-use cotangent::{Arg, Forms, Graph, Options, Program, Tier};
+use cotangent::{Arg, Forms, Graph, Options, Program, Tier, Var, jit_with};
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -142,6 +142,25 @@ impl Harness {
         };
         result[0] = value;
         self.report(name, timing, &result, made)
+    }
+
+    /// Times value and gradient of a function of one array, and reports them.
+    pub fn array<const N: usize>(
+        &mut self,
+        name: &str,
+        x: &[f64; N],
+        function: impl for<'b> FnOnce([Var<'b>; N]) -> Var<'b>,
+    ) -> Result<(), Failure> {
+        let start = Instant::now();
+        let made = jit_with::<N>(&Options::default().tier(self.tier), function)?;
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        let (mut value, mut gradient) = (0.0, [0.0; N]);
+        let timing = clock::measure(|| {
+            value = made.value_and_grad_into(std::hint::black_box(x), &mut gradient)?;
+            Ok::<_, Failure>(())
+        })?;
+        let result: Vec<f64> = std::iter::once(value).chain(gradient).collect();
+        self.report(name, timing, &result, &Prepared { program: made.program().clone(), ms })
     }
 
     /// Writes the result file and the line.

@@ -110,6 +110,10 @@ impl Scheduler<'_> {
             (access.strides[r - 2], access.strides[r - 1])
         };
         let ((a_row, a_col), (b_row, b_col)) = (strides(&a), strides(&b));
+        if axes.len() > BATCH_AXES {
+            // The longest go into the call: what is left over is a call per element.
+            axes.sort_by_key(|axis| axis.0);
+        }
         let (outer, inner) = axes.split_at(axes.len().saturating_sub(BATCH_AXES));
         let mut call = MatmulDims {
             m,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use args::{Arg, ArgMut};
 pub use error::{CompileError, Role, RunError};
 pub use options::{Checks, Forms, Listing, OptLevel, Options, Tier};
-pub use quick::{Jit, jit};
+pub use quick::{Jit, jit, jit_with};
 pub use run::Elements;
 pub use workspace::Workspace;
 

@@ -24,10 +24,23 @@ pub struct Jit<const N: usize> {
 /// ```
 #[track_caller]
 pub fn jit<const N: usize>(f: impl for<'b> FnOnce([Var<'b>; N]) -> Var<'b>) -> Result<Jit<N>, CompileError> {
+    jit_with(&Options::default(), f)
+}
+
+/// [`jit`] with options; those that choose forms or inputs are not used.
+///
+/// # Errors
+/// Mistakes in the function, with their source line.
+#[track_caller]
+pub fn jit_with<const N: usize>(
+    options: &Options,
+    f: impl for<'b> FnOnce([Var<'b>; N]) -> Var<'b>,
+) -> Result<Jit<N>, CompileError> {
+    let options = Options { forms: None, wrt: None, ..options.clone() };
     let builder = Builder::new();
     let x = builder.input("x", DType::F64, [N]);
     let y = f(std::array::from_fn(|i| x.at(i)));
-    let program = Program::compile(&builder.finish(&[y])?, &Options::default())?;
+    let program = Program::compile(&builder.finish(&[y])?, &options)?;
     let workspace = RefCell::new(program.workspace());
     Ok(Jit { program, workspace })
 }
