@@ -76,6 +76,11 @@ fn function(
         lower::plan::Item::Call(call) => !matches!(**call, lower::plan::Call::Matmul { .. }),
         _ => false,
     });
+    // Refused before any code is made for it.
+    let bytes = persist.saturating_add(plan.temp_bytes);
+    if bytes > options.max_workspace {
+        return Err(CompileError::WorkspaceTooLarge { bytes, limit: options.max_workspace });
+    }
     let code = jit::compile(&plan, options, persist)?;
     // Types of the arguments that the caller gives, by position.
     let typed = |places: &[Place], value: &dyn Fn(usize) -> ValueId| -> Vec<ValueType> {

@@ -74,6 +74,9 @@ pub enum RunError {
     /// A reverse call whose forward call is missing (or failed).
     #[error("reverse before forward: call {forward} on this workspace first")]
     ReverseBeforeForward { forward: &'static str },
+    /// Values or gradients read before they were computed.
+    #[error("the {what} are not there: call {call} on this workspace first")]
+    NotComputed { what: &'static str, call: &'static str },
     /// A workspace of another program.
     #[error("the workspace belongs to another program")]
     ForeignWorkspace,

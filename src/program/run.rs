@@ -283,21 +283,31 @@ impl Program {
             return Err(RunError::NotCompiled { form: "Forms::DENSE" });
         };
         self.begin(ws)?;
-        if ws.held != Held::Dense {
+        if !matches!(ws.held, Held::Dense | Held::Swept) {
             return Err(RunError::ReverseBeforeForward { forward: "forward_dense" });
         }
-        inner.run(&dense.reverse, ws)
+        inner.run(&dense.reverse, ws)?;
+        ws.held = Held::Swept;
+        Ok(())
     }
 
     /// A value after [`Program::forward_dense`].
     pub fn value<'w>(&self, ws: &'w Workspace, id: ValueId) -> Result<Elements<'w>, RunError> {
         let dense = self.dense()?;
+        self.begin(ws)?;
+        if !matches!(ws.held, Held::Dense | Held::Swept) {
+            return Err(RunError::NotComputed { what: "values", call: "forward_dense" });
+        }
         self.elements(ws, &dense.values, id, "value")
     }
 
     /// The gradient of a value after [`Program::reverse_dense`].
     pub fn gradient<'w>(&self, ws: &'w Workspace, id: ValueId) -> Result<Elements<'w>, RunError> {
         let dense = self.dense()?;
+        self.begin(ws)?;
+        if ws.held != Held::Swept {
+            return Err(RunError::NotComputed { what: "gradients", call: "reverse_dense" });
+        }
         self.elements(ws, &dense.gradients, id, "gradient")
     }
 

@@ -40,6 +40,8 @@ pub(super) enum Held {
     Nothing,
     Saved,
     Dense,
+    /// Dense, and the gradients are there too.
+    Swept,
 }
 
 /// Scratch memory of one [`crate::Program`], for one call at a time.
