@@ -195,7 +195,9 @@ impl Program {
         let mut value = 0.0f64;
         let inputs = [x.as_ptr().cast::<u8>()];
         let outputs = [(&raw mut value).cast::<u8>(), gradient.as_mut_ptr().cast()];
-        ws.status = CallStatus::OK;
+        if function.can_fail {
+            ws.status = CallStatus::OK;
+        }
         // SAFETY: the pointers are to arrays of the lengths compared just before,
         // the outputs exclusive; the workspace belongs to this program.
         unsafe { function.code.call(inputs.as_ptr(), outputs.as_ptr(), base, &raw mut ws.status) }
