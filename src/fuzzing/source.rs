@@ -1,6 +1,6 @@
 //! Where the generator's choices come from: a seeded stream, or the bytes of a fuzzer.
 
-/// A stream of choices. It never ends; what a finite source lacks reads as 0.
+/// A stream of choices. It never ends.
 pub trait Source {
     /// 64 bits.
     fn bits(&mut self) -> u64;
@@ -10,7 +10,7 @@ pub trait Source {
         if n <= 1 { 0 } else { (self.bits() % n as u64) as usize }
     }
 
-    /// True about `part` times of `whole`. The all-zero source says no.
+    /// True about `part` times of `whole`; a source of zeros says no.
     fn chance(&mut self, part: usize, whole: usize) -> bool {
         self.below(whole) + part >= whole
     }
@@ -54,24 +54,26 @@ impl Source for Rng {
 }
 
 /// The bytes of a fuzzer. Small choices take few bytes, so that one mutated
-/// byte changes one choice.
+/// byte changes one choice. Past their end a stream of their own goes on, so
+/// that few bytes, too, make a whole graph.
 #[derive(Clone, Debug)]
 pub struct Bytes<'a> {
     rest: &'a [u8],
+    beyond: Rng,
 }
 
 impl<'a> Bytes<'a> {
     /// Choices from these bytes.
     pub fn new(bytes: &'a [u8]) -> Bytes<'a> {
-        Bytes { rest: bytes }
-    }
-
-    /// The bytes not yet used.
-    pub fn rest(&self) -> &'a [u8] {
-        self.rest
+        let seed =
+            bytes.iter().fold(bytes.len() as u64, |seed, &byte| Rng { state: seed ^ u64::from(byte) }.bits());
+        Bytes { rest: bytes, beyond: Rng { state: seed } }
     }
 
     fn take(&mut self, count: usize) -> u64 {
+        if self.rest.is_empty() {
+            return self.beyond.bits();
+        }
         let (head, rest) = self.rest.split_at(count.min(self.rest.len()));
         self.rest = rest;
         head.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))

@@ -18,6 +18,8 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
     let elements = match node.kind {
         // Loaded where they are used.
         Kind::Input(_) | Kind::Prim(Prim::Const) => return Ok(()),
+        // The extents beside an empty one may be vast.
+        _ if node.ty.numel() == 0 => Elements::default(),
         Kind::Map(f) => map(s, node, f)?,
         Kind::Prim(prim) => match prim {
             Prim::Const => return Ok(()),
@@ -100,9 +102,6 @@ fn view(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, 
             ((0..own.len()).map(stride).collect(), start)
         }
     };
-    if node.ty.numel() == 0 {
-        return Ok(Elements::new());
-    }
     offsets(node.shape().dims(), &strides, start).into_iter().map(|at| s.element(source, at)).collect()
 }
 
@@ -134,10 +133,6 @@ fn pad(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
 }
 
 fn concat(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
-    // The extents beside an empty one may be vast.
-    if node.ty.numel() == 0 {
-        return Ok(Elements::default());
-    }
     let axis = node.attrs().int(0) as usize;
     let outer: usize = node.shape().dims()[..axis].iter().product();
     let mut parts = Vec::with_capacity(node.operands.len());
@@ -196,10 +191,6 @@ fn lanes(
 }
 
 fn reduce(s: &mut Scheduler<'_>, node: &CoreNode, kind: Reduction) -> Result<Elements, LowerError> {
-    // The extents beside an empty one may be vast.
-    if node.ty.numel() == 0 {
-        return Ok(Elements::default());
-    }
     let dtype = node.ty.dtype;
     let x = s.scalars(node.operands[0])?;
     if kind == Reduction::Dot {

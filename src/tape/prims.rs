@@ -225,7 +225,10 @@ pub fn matmul<N: Numbers>(a: &Tensor<N>, b: &Tensor<N>, out: &ValueType) -> Resu
         let own = Shape::new(&t.ty.shape.dims()[..t.ty.shape.rank() - 2]);
         let strides = stretch(&lead, &own);
         let mut v = Vec::new();
-        walk(lead.dims(), &strides, 0, |at| v.push(at * per));
+        // Batches of empty matrices may be vast.
+        if out.numel() > 0 {
+            walk(lead.dims(), &strides, 0, |at| v.push(at * per));
+        }
         v
     };
     let (ao, bo) = (offsets(a, m * k), offsets(b, k * n));

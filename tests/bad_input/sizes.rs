@@ -108,18 +108,20 @@ fn empty_tensors_of_vast_extents() {
     assert!(square.id().is_none() && g.finish(&[square]).is_err());
     let g = Builder::new();
     let (x, y) = (g.input("x", dtype::f64, [0, VAST]), g.input("y", dtype::f64, [VAST, 0]));
+    let (a, b) = (g.input("a", dtype::f64, [VAST, 0, 3]), g.input("b", dtype::f64, [1, 3, 0]));
     let outputs = [
         x.concat(&[x, x], 0).sum(),
         x.softmax(1).sum_over(&[1], KeepDims::Yes),
         y.concat(&[y.sin(), y], 1).flip(&[0]).transpose(),
         x.matmul(y),
         x.permute(&[1, 0]).reshape([0, 3]),
+        a.matmul(b),
     ];
     let graph = g.finish(&outputs).unwrap();
     let case = Case::random(&graph, 1);
     let start = std::time::Instant::now();
     let want = run_tape(&graph, &case).unwrap();
-    assert_eq!(want.outputs, [vec![0], vec![], vec![], vec![], vec![]]);
+    assert_eq!(want.outputs, [vec![0], vec![], vec![], vec![], vec![], vec![]]);
     for options in levels() {
         let p = Program::compile(&graph, &options.forms(vector_forms())).unwrap();
         assert!(run(&p, &case).unwrap() == want);
