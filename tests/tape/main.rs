@@ -1,5 +1,5 @@
-//! The tape (SEMANTICS of the seed, 1.3 to 1.6): its algorithms against each
-//! other, the order in which gradients are added, and every error it can give.
+//! The tape: its algorithms against each other, the order in which gradients are
+//! added, and every error it can give.
 
 mod accumulation;
 mod algorithms;
