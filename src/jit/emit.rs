@@ -42,7 +42,29 @@ pub struct Chunk<'a, 'f> {
     workspace: Value,
     status: Value,
     bases: FxHashMap<Base, Value>,
-    values: FxHashMap<ScalarId, Value>,
+    values: &'a mut Values,
+}
+
+/// The scalars that a chunk has in registers: for each the chunk that last had
+/// it and its name there, so that nothing is cleared between chunks.
+pub struct Values {
+    by_scalar: Vec<(u32, Value)>,
+    chunk: u32,
+}
+
+impl Values {
+    pub fn new(scalars: usize) -> Values {
+        Values { by_scalar: vec![(0, Value::from_u32(0)); scalars], chunk: 0 }
+    }
+
+    fn get(&self, id: ScalarId) -> Option<Value> {
+        let (chunk, value) = self.by_scalar[id.index()];
+        (chunk == self.chunk).then_some(value)
+    }
+
+    fn insert(&mut self, id: ScalarId, value: Value) {
+        self.by_scalar[id.index()] = (self.chunk, value);
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,7 +88,9 @@ impl<'a, 'f> Chunk<'a, 'f> {
         frame: &'a Frame,
         symbols: &'a mut FxHashMap<&'static str, FuncId>,
         literals: &'a mut FxHashMap<BufId, usize>,
+        values: &'a mut Values,
     ) -> Chunk<'a, 'f> {
+        values.chunk += 1;
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         b.switch_to_block(entry);
@@ -88,7 +112,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
             workspace,
             status,
             bases: FxHashMap::default(),
-            values: FxHashMap::default(),
+            values,
         }
     }
 
@@ -126,7 +150,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
 
     /// A scalar's value in this chunk.
     pub fn scalar(&mut self, id: ScalarId) -> Result<Value, JitError> {
-        if let Some(&value) = self.values.get(&id) {
+        if let Some(value) = self.values.get(id) {
             return Ok(value);
         }
         let scalar = self.plan.scalar(id);

@@ -7,9 +7,11 @@ use crate::jit::emit::Chunk;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{InstBuilder, LibCall};
+use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module, ModuleReloc, ModuleRelocTarget};
+use std::thread::{Scope, ScopedJoinHandle};
 
 /// Functions whose IR is held before their code is generated.
 pub const BATCH: usize = 64;
@@ -26,34 +28,49 @@ pub fn libcall_name(call: LibCall) -> String {
     }
 }
 
-/// Generates the code of functions and places it.
-pub fn define(
-    module: &mut JITModule,
-    mut batch: Vec<(FuncId, Context)>,
-    threads: usize,
-    report: &mut CodeReport,
-) -> Result<(), JitError> {
-    for (_, context) in batch.iter().filter(|(_, context)| context.want_disasm) {
-        report.listing.push_str(&context.func.display().to_string());
+/// Functions as IR, or with their code.
+type Batch = Vec<(FuncId, Context)>;
+
+/// Functions whose code is being generated.
+#[derive(Default)]
+pub struct Running<'s> {
+    ready: Batch,
+    threads: Vec<ScopedJoinHandle<'s, Result<Batch, JitError>>>,
+}
+
+fn compile(isa: &dyn TargetIsa, mut batch: Batch) -> Result<Batch, JitError> {
+    for (_, context) in &mut batch {
+        let compiled = context.compile(isa, &mut ControlPlane::default());
+        compiled.map_err(|error| JitError::Codegen(format!("{:?}", error.inner)))?;
     }
-    let isa = module.isa();
-    let compile = |part: &mut [(FuncId, Context)]| -> Result<(), JitError> {
-        for (_, context) in part {
-            let compiled = context.compile(isa, &mut ControlPlane::default());
-            compiled.map_err(|error| JitError::Codegen(format!("{:?}", error.inner)))?;
-        }
-        Ok(())
-    };
-    if threads > 1 && batch.len() >= 8 {
-        let size = batch.len().div_ceil(threads);
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = batch.chunks_mut(size).map(|part| scope.spawn(|| compile(part))).collect();
-            workers
-                .into_iter()
-                .try_for_each(|w| w.join().unwrap_or(Err(JitError::Internal("a code generator panicked"))))
-        })?;
-    } else {
-        compile(&mut batch)?;
+    Ok(batch)
+}
+
+/// Generates the code of functions, on other threads where there are many.
+pub fn generate<'s, 'e: 's>(
+    scope: &'s Scope<'s, 'e>,
+    isa: &OwnedTargetIsa,
+    mut batch: Batch,
+    threads: usize,
+) -> Result<Running<'s>, JitError> {
+    if threads <= 1 || batch.len() < 8 {
+        return Ok(Running { ready: compile(isa.as_ref(), batch)?, threads: Vec::new() });
+    }
+    let size = batch.len().div_ceil(threads);
+    let mut running = Running::default();
+    while !batch.is_empty() {
+        let rest = batch.split_off(size.min(batch.len()));
+        let (part, isa) = (std::mem::replace(&mut batch, rest), isa.clone());
+        running.threads.push(scope.spawn(move || compile(isa.as_ref(), part)));
+    }
+    Ok(running)
+}
+
+/// Waits for the code of functions and places it, in their order.
+pub fn place(module: &mut JITModule, running: Running<'_>, report: &mut CodeReport) -> Result<(), JitError> {
+    let mut batch = running.ready;
+    for thread in running.threads {
+        batch.extend(thread.join().unwrap_or(Err(JitError::Internal("a code generator panicked")))?);
     }
     for (id, context) in &batch {
         let Some(code) = context.compiled_code() else {
@@ -109,7 +126,8 @@ pub fn driver(
             }
             b.ins().return_(&[]);
             b.finalize(module.isa().frontend_config());
-            define(module, vec![(id, context)], 1, report)?;
+            let ready = compile(module.isa(), vec![(id, context)])?;
+            place(module, Running { ready, threads: Vec::new() }, report)?;
             next.push(id);
         }
         level = next;

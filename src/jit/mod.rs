@@ -19,8 +19,8 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, ModuleError};
-use emit::{Chunk, Frame};
-use link::{BATCH, define, driver, libcall_name};
+use emit::{Chunk, Frame, Values};
+use link::{BATCH, driver, libcall_name};
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
@@ -148,7 +148,7 @@ fn frame(plan: &Plan, chunks: &[std::ops::Range<usize>], persist: usize) -> Resu
 pub fn compile(plan: &Plan, options: &Options, persist: usize) -> Result<Code, JitError> {
     let isa = isa::target(options.tier, options.checks)?;
     let mut module = module(&isa);
-    match compile_into(&mut module, plan, persist, options) {
+    match compile_into(&mut module, &isa, plan, persist, options) {
         Ok((entry, pool, report, workspace)) => {
             let entry = module.get_finalized_function(entry);
             Ok(Code::new(module, entry, pool, report, workspace))
@@ -165,6 +165,7 @@ type Compiled = (FuncId, Pool, CodeReport, usize);
 
 fn compile_into(
     module: &mut JITModule,
+    isa: &OwnedTargetIsa,
     plan: &Plan,
     persist: usize,
     options: &Options,
@@ -173,30 +174,48 @@ fn compile_into(
     let frame = frame(plan, &chunks, persist)?;
     let mut pool = Pool::default();
     let (mut symbols, mut literals) = (FxHashMap::default(), FxHashMap::default());
+    let mut values = Values::new(plan.scalars.len());
     let mut frontend = FunctionBuilderContext::new();
     let mut report = CodeReport { items: plan.items.len(), ..CodeReport::default() };
     let mut ids = Vec::with_capacity(chunks.len());
-    let mut batch = Vec::new();
-    for (c, range) in chunks.iter().enumerate() {
-        let mut context = module.make_context();
-        context.set_disasm(options.listing == Listing::Code);
-        context.func.signature = Chunk::signature(module);
-        let id = module.declare_function(&format!("chunk{c}"), Linkage::Local, &context.func.signature)?;
-        let builder = FunctionBuilder::new(&mut context.func, &mut frontend);
-        let mut chunk = Chunk::new(builder, plan, module, &mut pool, &frame, &mut symbols, &mut literals);
-        for item in &plan.items[range.clone()] {
-            chunk.item(item)?;
+    // While threads generate the code of one batch, the IR of the next is made.
+    std::thread::scope(|scope| -> Result<(), JitError> {
+        let (mut batch, mut running) = (Vec::new(), link::Running::default());
+        for (c, range) in chunks.iter().enumerate() {
+            let mut context = module.make_context();
+            context.set_disasm(options.listing == Listing::Code);
+            context.func.signature = Chunk::signature(module);
+            let id =
+                module.declare_function(&format!("chunk{c}"), Linkage::Local, &context.func.signature)?;
+            let builder = FunctionBuilder::new(&mut context.func, &mut frontend);
+            let mut chunk = Chunk::new(
+                builder,
+                plan,
+                module,
+                &mut pool,
+                &frame,
+                &mut symbols,
+                &mut literals,
+                &mut values,
+            );
+            for item in &plan.items[range.clone()] {
+                chunk.item(item)?;
+            }
+            chunk.b.ins().return_(&[]);
+            chunk.b.finalize(isa.frontend_config());
+            if options.listing == Listing::Code {
+                report.listing.push_str(&context.func.display().to_string());
+            }
+            batch.push((id, context));
+            ids.push(id);
+            if batch.len() == BATCH || c + 1 == chunks.len() {
+                let next = link::generate(scope, isa, std::mem::take(&mut batch), options.threads)?;
+                let ready = std::mem::replace(&mut running, next);
+                link::place(module, ready, &mut report)?;
+            }
         }
-        chunk.b.ins().return_(&[]);
-        let builder = chunk.b;
-        let config = module.isa().frontend_config();
-        builder.finalize(config);
-        batch.push((id, context));
-        ids.push(id);
-        if batch.len() == BATCH || c + 1 == chunks.len() {
-            define(module, std::mem::take(&mut batch), options.threads, &mut report)?;
-        }
-    }
+        link::place(module, running, &mut report)
+    })?;
     let entry = match ids.as_slice() {
         [only] => *only,
         _ => driver(module, &mut frontend, &ids, &mut report)?,

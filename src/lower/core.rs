@@ -87,21 +87,31 @@ impl Core {
 pub struct Expander {
     pub(super) core: Core,
     /// By hash: a collision only means that two equal nodes stay apart.
-    merged: FxHashMap<u64, ValueId>,
+    merged: FxHashMap<u32, ValueId>,
     simplify: bool,
     origin: u32,
 }
 
 impl Expander {
-    fn new(simplify: bool) -> Expander {
-        Expander { core: Core::default(), merged: FxHashMap::default(), simplify, origin: 0 }
+    fn new(simplify: bool, graph: &Graph) -> Expander {
+        let core = Core { nodes: Vec::with_capacity(graph.len()), outputs: Vec::new() };
+        let distinct = if simplify { graph.nodes().len() } else { 0 };
+        let merged = FxHashMap::with_capacity_and_hasher(distinct, FxBuildHasher);
+        Expander { core, merged, simplify, origin: 0 }
+    }
+
+    fn push(&mut self, kind: Kind, op: Op, operands: &[ValueId], ty: ValueType) -> ValueId {
+        let id = ValueId::new(self.core.nodes.len() as u32);
+        let operands = SmallVec::from_slice(operands);
+        self.core.nodes.push(CoreNode { kind, op, operands, ty, origin: self.origin });
+        id
     }
 
     /// A node as it is, merged with an equal one.
     pub(super) fn node(&mut self, kind: Kind, op: Op, operands: &[ValueId], ty: ValueType) -> ValueId {
         let next = ValueId::new(self.core.nodes.len() as u32);
         if self.simplify {
-            let hash = FxBuildHasher.hash_one((kind, &op.attrs, operands));
+            let hash = FxBuildHasher.hash_one((kind, &op.attrs, operands)) as u32;
             let id = *self.merged.entry(hash).or_insert(next);
             if id != next {
                 let node = self.core.node(id);
@@ -110,9 +120,7 @@ impl Expander {
                 }
             }
         }
-        let operands = SmallVec::from_slice(operands);
-        self.core.nodes.push(CoreNode { kind, op, operands, ty, origin: self.origin });
-        next
+        self.push(kind, op, operands, ty)
     }
 
     pub(super) fn literal(&mut self, literal: Literal) -> ValueId {
@@ -182,11 +190,11 @@ impl Emitter for Expander {
 
 /// Expands a graph to primitives.
 pub fn expand(graph: &Graph, simplify: bool) -> Result<Core, GraphError> {
-    let mut e = Expander::new(simplify);
+    let mut e = Expander::new(simplify, graph);
     let mut map: Vec<ValueId> = Vec::with_capacity(graph.len());
     for v in graph.input_values() {
         let kind = Kind::Input(v.index() as u32);
-        map.push(e.node(kind, crate::lower::INPUT_OP, &[], graph.ty(v).clone()));
+        map.push(e.push(kind, crate::lower::INPUT_OP, &[], graph.ty(v).clone()));
     }
     for (id, node) in graph.nodes_with_ids() {
         e.origin = id.index() as u32;

@@ -39,6 +39,9 @@ pub struct Scheduler<'c> {
     unrolled: Vec<bool>,
     /// By hash: a collision only means that two equal scalars stay apart.
     merged: FxHashMap<u64, ScalarId>,
+    /// Whether every node is a scalar computed from scalars. Then equal ones
+    /// were merged as nodes, and no view gives a scalar a second name.
+    only_scalars: bool,
     never_minus_zero: Vec<bool>,
 }
 
@@ -93,6 +96,7 @@ impl<'c> Scheduler<'c> {
             root: vec![false; n],
             unrolled: vec![false; n],
             merged: FxHashMap::default(),
+            only_scalars: false,
             never_minus_zero: Vec::new(),
         };
         s.choose_unrolled(live, limits);
@@ -103,8 +107,11 @@ impl<'c> Scheduler<'c> {
     fn choose_unrolled(&mut self, live: &[bool], limits: Limits) {
         let alive = || (0..self.core.nodes.len()).filter(|&i| live[i]);
         let (mut total, mut named, mut roots) = (0usize, 0usize, self.core.outputs.len());
+        self.only_scalars = true;
         for i in alive() {
             let node = &self.core.nodes[i];
+            let plain = matches!(node.kind, Kind::Map(_) | Kind::Input(_) | Kind::Prim(Prim::Const));
+            self.only_scalars &= plain && node.shape().is_scalar();
             total = total.saturating_add(work(self.core, node));
             named = named.saturating_add(names(node));
             roots += usize::from(matches!(
@@ -205,7 +212,9 @@ impl<'c> Scheduler<'c> {
             if self.unrolled[i] {
                 explode::explode(&mut self, id)?;
                 let mut k = first[i];
-                while let (false, Some(elements)) = (k == END, self.elements[i].clone()) {
+                while k != END
+                    && let Some(elements) = self.elements[i].clone()
+                {
                     let buf = self.buffer(id, outputs[k as usize].clone());
                     self.store_all(buf, &elements);
                     bound[k as usize] = true;
@@ -221,7 +230,13 @@ impl<'c> Scheduler<'c> {
             let computed = self.output[v.index()].is_some() && first[v.index()] == k as u32;
             if !bound[k] && !computed {
                 let buf = self.buffer(v, place.clone());
-                self.copy_to(v, buf)?;
+                match self.unrolled[v.index()] {
+                    true => {
+                        let elements = self.scalars(v)?;
+                        self.store_all(buf, &elements);
+                    }
+                    false => self.copy_to(v, buf)?,
+                }
             }
         }
         Ok(self.plan)
@@ -254,9 +269,11 @@ impl<'c> Scheduler<'c> {
             return same;
         }
         let next = ScalarId(self.plan.scalars.len() as u32);
-        let id = *self.merged.entry(FxBuildHasher.hash_one(scalar)).or_insert(next);
-        if id != next && *self.plan.scalar(id) == scalar {
-            return id;
+        if !self.only_scalars {
+            let id = *self.merged.entry(FxBuildHasher.hash_one(scalar)).or_insert(next);
+            if id != next && *self.plan.scalar(id) == scalar {
+                return id;
+            }
         }
         if matches!(scalar.def, Def::Map(..) | Def::Cast(_)) {
             self.plan.items.push(Item::Scalar(next));
@@ -331,12 +348,15 @@ impl<'c> Scheduler<'c> {
             return Ok(elements[index]);
         }
         let dtype = self.core.node(id).ty.dtype;
-        if let Some(literal) = self.core.literal(id) {
-            let bits = literal.bits(index);
-            return Ok(self.scalar(dtype, Def::Const(bits)));
+        let def = match self.core.literal(id) {
+            Some(literal) => Def::Const(literal.bits(index)),
+            None => Def::Load(self.materialise(id)?, index),
+        };
+        let scalar = self.scalar(dtype, def);
+        if self.only_scalars {
+            self.elements[id.index()] = Some(SmallVec::from_elem(scalar, 1));
         }
-        let buf = self.materialise(id)?;
-        Ok(self.scalar(dtype, Def::Load(buf, index)))
+        Ok(scalar)
     }
 }
 

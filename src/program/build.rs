@@ -2,11 +2,12 @@
 
 use crate::derive::{self, Connection, ReverseGraph, Seeds};
 use crate::graph::{DType, Graph, ValueId, ValueType};
-use crate::jit::{self, Code};
+use crate::jit::{self, Code, JitError};
 use crate::lower::memory::align_up;
 use crate::lower::plan::Place;
 use crate::lower::{self, Limits, LowerError, Lowering};
 use crate::program::error::CompileError;
+use crate::program::jobs::{self, Job};
 use crate::program::options::{Checks, Forms, OptLevel, Options};
 
 /// What a call checks of one argument.
@@ -176,12 +177,9 @@ impl Functions {
                 }
             }
         }
-        let dense = match forms.contains(Forms::DENSE) {
-            true => Some(derive::dense_reverse(graph)?),
-            false => None,
-        };
+        let has_dense = forms.contains(Forms::DENSE);
         let (mut values, mut seeds, mut gradients) = (saved.clone(), saved.clone(), saved.clone());
-        if dense.is_some() {
+        if has_dense {
             let mut place = |of: &mut Offsets, floats: bool| -> Result<(), CompileError> {
                 for v in graph.values() {
                     let ty = graph.ty(v);
@@ -198,51 +196,86 @@ impl Functions {
         }
         let persist = layout.bytes;
 
+        let mut jobs: Vec<Job<'_, Result<Made, CompileError>>> = Vec::new();
         if forms.contains(Forms::FORWARD) || reverse.is_some() {
-            let mut all = graph.outputs().to_vec();
-            let mut places = outputs.clone();
-            for v in graph.values() {
-                if let Some(at) = saved[v.index()] {
-                    all.push(v);
-                    places.push(Place::Persist(at));
+            jobs.push(Box::new(|| {
+                let mut all = graph.outputs().to_vec();
+                let mut places = outputs.clone();
+                for v in graph.values() {
+                    if let Some(at) = saved[v.index()] {
+                        all.push(v);
+                        places.push(Place::Persist(at));
+                    }
                 }
+                let forward = function(&graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
+                Ok(Made::new(Slot::Forward, forward))
+            }));
+        }
+        if let Some(reverse) = &reverse {
+            jobs.push(Box::new(|| {
+                let places = primal_places(&saved);
+                let seeds = (0..(reverse.graph.inputs().len() - graph.len()) as u32).map(Place::Input);
+                let places: Vec<Place> = places.chain(seeds).collect();
+                let grads = externals(wrt.len(), Place::Output);
+                let function = function(&reverse.graph, &places, &grads, persist, options)?;
+                let connections = Some(reverse.connections.clone());
+                Ok(Made { slot: Slot::Reverse, function, connections })
+            }));
+        }
+        let derived = [
+            (Forms::VALUE_AND_GRAD, Slot::ValueAndGrad, Seeds::One),
+            (Forms::VJP, Slot::Vjp, Seeds::Outputs),
+        ];
+        for (form, slot, seeds) in derived {
+            if forms.contains(form) {
+                jobs.push(Box::new(move || {
+                    let (derived, connections) = derive::value_and_grad(graph, wrt, seeds)?;
+                    let function = whole(&derived, persist, options)?;
+                    Ok(Made { slot, function, connections: Some(connections) })
+                }));
             }
-            made.forward = Some(function(&graph.with_outputs(&all)?, &inputs, &places, persist, options)?);
-        }
-        if let Some(reverse) = reverse {
-            let places = primal_places(&saved);
-            let seeds = (0..(reverse.graph.inputs().len() - graph.len()) as u32).map(Place::Input);
-            let places: Vec<Place> = places.chain(seeds).collect();
-            let grads = externals(wrt.len(), Place::Output);
-            made.reverse = Some(function(&reverse.graph, &places, &grads, persist, options)?);
-            made.connections = reverse.connections;
-        }
-        if forms.contains(Forms::VALUE_AND_GRAD) {
-            let (derived, connections) = derive::value_and_grad(graph, wrt, Seeds::One)?;
-            made.value_and_grad = Some(whole(&derived, persist, options)?);
-            made.connections = connections;
-        }
-        if forms.contains(Forms::VJP) {
-            let (derived, connections) = derive::value_and_grad(graph, wrt, Seeds::Outputs)?;
-            made.vjp = Some(whole(&derived, persist, options)?);
-            made.connections = connections;
         }
         if forms.contains(Forms::JVP) {
-            made.jvp = Some(whole(&derive::jvp(graph, wrt)?, persist, options)?);
+            jobs.push(Box::new(|| {
+                Ok(Made::new(Slot::Jvp, whole(&derive::jvp(graph, wrt)?, persist, options)?))
+            }));
         }
-        if let Some(dense) = dense {
-            let all: Vec<ValueId> = graph.values().collect();
-            let forward = function(
-                &graph.with_outputs(&all)?,
-                &inputs,
-                &primal_places(&values).collect::<Vec<_>>(),
-                persist,
-                options,
-            )?;
-            let places: Vec<Place> =
-                primal_places(&values).chain(seeds.iter().flatten().map(|&at| Place::Persist(at))).collect();
-            let out: Vec<Place> = gradients.iter().flatten().map(|&at| Place::Persist(at)).collect();
-            let reverse = function(&dense.graph, &places, &out, persist, options)?;
+        if has_dense {
+            jobs.push(Box::new(|| {
+                let all: Vec<ValueId> = graph.values().collect();
+                let places: Vec<Place> = primal_places(&values).collect();
+                let forward = function(&graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
+                Ok(Made::new(Slot::DenseForward, forward))
+            }));
+            jobs.push(Box::new(|| {
+                let dense = derive::dense_reverse(graph)?;
+                let seeds = seeds.iter().flatten().map(|&at| Place::Persist(at));
+                let places: Vec<Place> = primal_places(&values).chain(seeds).collect();
+                let out: Vec<Place> = gradients.iter().flatten().map(|&at| Place::Persist(at)).collect();
+                let reverse = function(&dense.graph, &places, &out, persist, options)?;
+                Ok(Made::new(Slot::DenseReverse, reverse))
+            }));
+        }
+        let threads = if graph.len() < PARALLEL { 1 } else { options.threads };
+        let (mut dense_forward, mut dense_reverse) = (None, None);
+        let all = jobs::run(jobs, threads).ok_or(JitError::Internal("a thread of the compiler panicked"))?;
+        for one in all {
+            let one = one?;
+            let slot = match one.slot {
+                Slot::Forward => &mut made.forward,
+                Slot::ValueAndGrad => &mut made.value_and_grad,
+                Slot::Vjp => &mut made.vjp,
+                Slot::Reverse => &mut made.reverse,
+                Slot::Jvp => &mut made.jvp,
+                Slot::DenseForward => &mut dense_forward,
+                Slot::DenseReverse => &mut dense_reverse,
+            };
+            *slot = Some(one.function);
+            if let Some(connections) = one.connections {
+                made.connections = connections;
+            }
+        }
+        if let (Some(forward), Some(reverse)) = (dense_forward, dense_reverse) {
             made.dense = Some(Dense { forward, reverse, values, seeds, gradients });
         }
         made.workspace = made.functions().map(|f| f.code.workspace).max().unwrap_or(0).max(persist);
@@ -263,6 +296,34 @@ impl Functions {
             .chain(dense)
     }
 }
+
+/// Which function a job makes.
+#[derive(Clone, Copy)]
+enum Slot {
+    Forward,
+    ValueAndGrad,
+    Vjp,
+    Reverse,
+    Jvp,
+    DenseForward,
+    DenseReverse,
+}
+
+/// What a job made.
+struct Made {
+    slot: Slot,
+    function: Function,
+    connections: Option<Vec<Connection>>,
+}
+
+impl Made {
+    fn new(slot: Slot, function: Function) -> Made {
+        Made { slot, function, connections: None }
+    }
+}
+
+/// Values of a graph from which on its functions are compiled side by side.
+const PARALLEL: usize = 500;
 
 /// A function whose arguments are all the caller's.
 fn whole(graph: &Graph, persist: usize, options: &Options) -> Result<Function, CompileError> {

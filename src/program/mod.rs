@@ -3,6 +3,7 @@
 mod args;
 mod build;
 mod error;
+mod jobs;
 mod options;
 mod quick;
 mod run;
