@@ -33,7 +33,7 @@ impl Model {
 
     /// The same by the tape.
     pub fn value_and_grad_by_tape(&self, b: &[f64], x: &[f64], db: &mut [f64]) -> Result<f64, ModelError> {
-        let vector = |v: &[f64]| Tensor::<Native>::new([v.len()], Data::F64(v.to_vec()));
+        let vector = |v: &[f64]| Tensor::<Native>::f64([v.len()], v);
         let inputs = [b, x].into_iter().filter_map(vector).collect();
         let tape = Tape::compile(&self.graph, inputs)?;
         let one = Tensor::<Native>::new([], Data::F64([1.0].into_iter().collect()));

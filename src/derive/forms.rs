@@ -94,7 +94,7 @@ fn gradients(
 ) -> Result<(Vec<ValueId>, Vec<Connection>), GraphError> {
     let mut out = Vec::with_capacity(wrt.len());
     for &v in wrt {
-        out.push(match swept.cotangents[v.index()] {
+        out.push(match swept.cotangent(v) {
             Some(d) => d,
             None => e.full(graph.ty(v).dtype, graph.shape(v).clone(), 0.0)?,
         });
@@ -132,7 +132,7 @@ pub fn value_and_grad(
     };
     let initial = seed_outputs(graph, &mut e, &given)?;
     let active = sweep::active(graph, wrt);
-    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&active))?;
+    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&active), None)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, wrt)?;
     let outputs = graph.outputs().iter().map(|o| map[o.index()]).chain(grads).collect();
     Ok((e.finish(outputs), connections))
@@ -168,7 +168,7 @@ pub fn reverse(graph: &Graph, wrt: &[ValueId]) -> Result<ReverseGraph, GraphErro
     let (mut e, map, seeds) = primal_inputs(graph, &seed_inputs(graph))?;
     let initial = seed_outputs(graph, &mut e, &spread_seeds(graph, &seeds))?;
     let active = sweep::active(graph, wrt);
-    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&active))?;
+    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&active), None)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, wrt)?;
     Ok(ReverseGraph { graph: e.finish(grads), connections })
 }
@@ -184,7 +184,7 @@ pub fn dense_reverse(graph: &Graph) -> Result<ReverseGraph, GraphError> {
     for (v, seed) in floats.iter().zip(seeds) {
         initial[v.index()] = Some(seed);
     }
-    let swept = sweep::reverse(graph, &mut e, &map, initial, None)?;
+    let swept = sweep::reverse(graph, &mut e, &map, initial, None, None)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, &floats)?;
     Ok(ReverseGraph { graph: e.finish(grads), connections })
 }

@@ -1,8 +1,8 @@
 //! The two sweeps, written once against the emitter: nodes from high id to low
 //! with VJP rules, nodes from low id to high with JVP rules.
 
-use crate::graph::{Graph, GraphError, NodeId, ValueId};
-use crate::ops::{Emitter, Flow, OpError, Rule, Site};
+use crate::graph::{Graph, GraphError, Node, NodeId, ValueId};
+use crate::ops::{Emitter, Flow, OpError, Rule, Site, Swept};
 use smallvec::SmallVec;
 
 /// How an input hangs together with the seeded values.
@@ -17,21 +17,24 @@ pub enum Connection {
     Disconnected,
 }
 
-/// Gradients of all values, `None` where no seed reaches (or nobody asked).
+/// What a reverse sweep found, by value id of the graph. Cotangents are handles
+/// in the emitter, `None` where no seed reaches (or nobody asked).
 pub struct Reverse {
-    /// By value id of the graph: handles in the emitter.
-    pub cotangents: Vec<Option<ValueId>>,
-    /// By value id: whether some reached node uses the value.
-    touched: Vec<bool>,
+    values: Vec<Swept>,
 }
 
 impl Reverse {
+    /// The gradient of a value.
+    pub fn cotangent(&self, value: ValueId) -> Option<ValueId> {
+        self.values[value.index()].cotangent
+    }
+
     /// How a value hangs together with the seeds.
     pub fn connection(&self, value: ValueId) -> Connection {
-        match (self.cotangents[value.index()].is_some(), self.touched[value.index()]) {
-            (true, _) => Connection::Connected,
-            (false, true) => Connection::ZeroByRule,
-            (false, false) => Connection::Disconnected,
+        match self.values[value.index()] {
+            Swept { cotangent: Some(_), .. } => Connection::Connected,
+            Swept { touched: true, .. } => Connection::ZeroByRule,
+            _ => Connection::Disconnected,
         }
     }
 }
@@ -57,115 +60,98 @@ pub fn active(graph: &Graph, wrt: &[ValueId]) -> Vec<bool> {
 /// `handles` gives the emitter's handle of each primal value; `seeds` the
 /// initial cotangents. Contributions of one node to one value are combined with
 /// each other first, in operand order, then `existing + contribution`. A node
-/// none of whose results is reached is skipped.
+/// none of whose results is reached is skipped. Only `active` values are given
+/// contributions, and only cotangents of `kept` values are of use afterwards.
 pub fn reverse(
     graph: &Graph,
     e: &mut dyn Emitter,
     handles: &[ValueId],
     seeds: Vec<Option<ValueId>>,
     active: Option<&[bool]>,
+    kept: Option<&[bool]>,
 ) -> Result<Reverse, GraphError> {
-    let mut cotangents = seeds;
-    let mut touched = vec![false; graph.len()];
-    let wants: Vec<bool> =
-        graph.values().map(|v| graph.ty(v).dtype.is_float() && active.is_none_or(|a| a[v.index()])).collect();
-    // On the tape a value is its own handle.
-    let identity = handles.iter().enumerate().all(|(i, h)| h.index() == i);
+    let wanted = |v: ValueId| graph.ty(v).dtype.is_float() && active.is_none_or(|a| a[v.index()]);
+    let mut values: Vec<Swept> = graph
+        .values()
+        .zip(seeds)
+        .map(|(v, cotangent)| Swept { cotangent, wanted: wanted(v), touched: false })
+        .collect();
+    for seed in values.iter().filter_map(|v| v.cotangent) {
+        e.hold(seed);
+    }
     for (id, node) in graph.nodes_with_ids().rev() {
-        let (first, last) = (node.result().index(), node.result().index() + node.results().len());
-        let reached = cotangents[first..last].iter().any(Option::is_some);
-        if !reached && !touched[first..last].contains(&true) {
+        let results = node.result().index()..node.result().index() + node.results().len();
+        if let [Swept { cotangent: Some(d), .. }] = values[results.clone()]
+            && e.replay(node, d, &mut values)
+        {
+            continue;
+        }
+        let cotangents: SmallVec<[Option<ValueId>; 2]> =
+            values[results.clone()].iter().map(|v| v.cotangent).collect();
+        let reached = cotangents.iter().any(Option::is_some);
+        if !reached && !values[results.clone()].iter().any(|v| v.touched) {
             continue;
         }
         let mut wanted: SmallVec<[bool; 4]> = SmallVec::new();
         for v in node.operands() {
-            touched[v.index()] = true;
-            wanted.push(wants[v.index()]);
+            values[v.index()].touched = true;
+            wanted.push(values[v.index()].wanted);
         }
         let rule = match node.op.row().vjp {
             Rule::Zero => continue,
-            _ if !reached => continue,
-            _ if !wanted.contains(&true) => continue,
+            _ if !reached || !wanted.contains(&true) => continue,
             Rule::By(rule) => rule,
             Rule::Missing => {
                 let missing = OpError::MissingRule { op: node.op.name(), rule: "VJP" };
                 return Err(located(missing.into(), graph, id));
             }
         };
-        let mut mapped: SmallVec<[ValueId; 4]> = SmallVec::new();
-        let operands = match identity {
-            true => node.operands(),
-            false => {
-                mapped.extend(node.operands().iter().map(|v| handles[v.index()]));
-                &mapped
-            }
-        };
-        let site = Site { op: &node.op, operands, results: &handles[first..last], wanted: &wanted };
+        let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
+        let site = Site { op: &node.op, operands: &operands, results: &handles[results], wanted: &wanted };
         let mark = e.mark();
-        let quick = match cotangents[first..last] {
-            [Some(d)] => e.replay(&site, d),
-            _ => None,
-        };
-        let swept = match quick {
-            Some(flows) => Ok(flows),
-            None => rule(e, &site, &cotangents[first..last]),
-        };
-        let swept = swept.and_then(|flows| {
-            accumulate(e, node.op.name(), node.operands(), &wanted, &flows, mark, &mut cotangents)
-        });
+        let swept = rule(e, &site, &cotangents)
+            .and_then(|flows| accumulate(e, node, &wanted, &flows, mark, &mut values));
         if let Err(error) = swept {
             return Err(located(error.into(), graph, id));
         }
+        for (v, d) in node.results().zip(cotangents) {
+            if let (Some(kept), Some(d)) = (kept, d)
+                && !kept[v.index()]
+            {
+                e.forget(d);
+            }
+        }
     }
-    Ok(Reverse { cotangents, touched })
+    Ok(Reverse { values })
 }
 
 /// Adds the contributions of one node to the gradients of its operands.
 fn accumulate(
     e: &mut dyn Emitter,
-    op: &'static str,
-    operands: &[ValueId],
+    node: &Node,
     wanted: &[bool],
     flows: &[Flow],
     mark: usize,
-    cotangents: &mut [Option<ValueId>],
+    swept: &mut [Swept],
 ) -> Result<(), OpError> {
+    let operands = node.operands();
     if flows.len() != operands.len() {
         let why = format!("gave {} contributions for {} operands", flows.len(), operands.len());
-        return Err(OpError::BadRule { op, rule: "VJP", why });
+        return Err(OpError::BadRule { op: node.op.name(), rule: "VJP", why });
     }
-    let mut add_to = |e: &mut dyn Emitter, target: ValueId, value: ValueId| -> Result<(), OpError> {
-        let slot = &mut cotangents[target.index()];
+    let (targets, mut values) = combine(e, operands, wanted, flows)?;
+    e.release(mark, &mut values);
+    for &value in &values {
+        e.hold(value);
+    }
+    for (target, &value) in targets.iter().zip(&values) {
+        let slot = &mut swept[target.index()].cotangent;
         *slot = Some(match *slot {
             None => value,
             Some(existing) => e.accumulate(existing, value)?,
         });
-        Ok(())
-    };
-    // Most nodes have one operand or two different ones.
-    match (operands, flows) {
-        (&[a], &[Flow::To(x)]) | (&[a, _], &[Flow::To(x), Flow::Zero]) if wanted[0] => {
-            let mut kept = [x];
-            e.release(mark, &mut kept);
-            add_to(e, a, kept[0])
-        }
-        (&[a, b], &[Flow::To(x), Flow::To(y)]) if wanted[0] != wanted[1] => {
-            let (target, mut kept) = if wanted[0] { (a, [x]) } else { (b, [y]) };
-            e.release(mark, &mut kept);
-            add_to(e, target, kept[0])
-        }
-        (&[a, b], &[Flow::To(x), Flow::To(y)]) if a != b && wanted[0] && wanted[1] => {
-            let mut kept = [x, y];
-            e.release(mark, &mut kept);
-            add_to(e, a, kept[0])?;
-            add_to(e, b, kept[1])
-        }
-        _ => {
-            let (targets, mut values) = combine(e, operands, wanted, flows)?;
-            e.release(mark, &mut values);
-            targets.iter().zip(&values).try_for_each(|(&target, &value)| add_to(e, target, value))
-        }
     }
+    Ok(())
 }
 
 type Combined = (SmallVec<[ValueId; 4]>, SmallVec<[ValueId; 4]>);

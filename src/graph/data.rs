@@ -30,17 +30,20 @@ pub struct Node {
 
 impl Node {
     /// Operands, all with smaller ids than the results.
+    #[inline]
     pub fn operands(&self) -> &[ValueId] {
         &self.operands
     }
 
     /// Results: consecutive value ids.
+    #[inline]
     pub fn results(&self) -> impl DoubleEndedIterator<Item = ValueId> + ExactSizeIterator + use<> {
         let first = self.first.index() as u32;
         (first..first + self.results).map(ValueId::new)
     }
 
     /// The first result.
+    #[inline]
     pub fn result(&self) -> ValueId {
         self.first
     }
@@ -113,6 +116,7 @@ impl Graph {
     }
 
     /// Number of values: inputs and results of all nodes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.values.len()
     }
@@ -128,6 +132,7 @@ impl Graph {
     }
 
     /// Type of a value of this graph.
+    #[inline]
     pub fn ty(&self, value: ValueId) -> &ValueType {
         &self.values[value.index()].ty
     }
@@ -143,6 +148,7 @@ impl Graph {
     }
 
     /// Whether the id is one of this graph's.
+    #[inline]
     pub fn contains(&self, value: ValueId) -> bool {
         value.index() < self.values.len()
     }

@@ -4,9 +4,20 @@
 //! order by applying rules to them), the lowering implements it (that expands
 //! ops to primitives), and the tape implements it (that evaluates at once).
 
-use crate::graph::{DType, Shape, ValueId, ValueType};
-use crate::ops::row::{Flows, Op, Results, Site};
+use crate::graph::{DType, Node, Shape, ValueId, ValueType};
+use crate::ops::row::{Op, Results};
 use crate::ops::{Literal, OpError, make};
+
+/// What the reverse sweep knows of a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Swept {
+    /// Its gradient so far, `None` where no seed has reached it.
+    pub cotangent: Option<ValueId>,
+    /// Whether contributions to it are of use.
+    pub wanted: bool,
+    /// Whether a node that was looked at uses it.
+    pub touched: bool,
+}
 
 /// Receives operations, gives back handles of their results.
 pub trait Emitter {
@@ -22,16 +33,25 @@ pub trait Emitter {
         Ok(results[0])
     }
 
-    /// The contributions of a node, where this emitter has a quicker way to
-    /// them than the rule itself, with the same result.
-    fn replay(&mut self, _site: &Site<'_>, _cotangent: ValueId) -> Option<Flows> {
-        None
+    /// The whole step of the reverse sweep for a node with one result, which
+    /// this emitter evaluated itself, where it has a quicker way than the rule,
+    /// with the same result. Whether it was done.
+    fn replay(&mut self, _node: &Node, _cotangent: ValueId, _values: &mut [Swept]) -> bool {
+        false
     }
 
-    /// A gradient so far plus a contribution.
+    /// A gradient so far plus a contribution. Both have been held; the sum is
+    /// held in their place.
     fn accumulate(&mut self, existing: ValueId, contribution: ValueId) -> Result<ValueId, OpError> {
         Ok(self.emit(make::add(), &[existing, contribution])?[0])
     }
+
+    /// Says that a handle is the gradient of one more value.
+    fn hold(&mut self, _handle: ValueId) {}
+
+    /// Says that a handle is the gradient of one value less. An evaluator frees
+    /// what is held no more.
+    fn forget(&mut self, _handle: ValueId) {}
 
     /// A point to which [`Emitter::release`] can go back.
     fn mark(&self) -> usize {

@@ -27,7 +27,7 @@ mod source;
 pub use attr::{Attr, AttrKind, Attrs};
 #[cfg(feature = "jit")]
 pub(crate) use contract::last_two as contract_dims;
-pub use emit::Emitter;
+pub use emit::{Emitter, Swept};
 pub use error::OpError;
 pub use literal::{Elements, Literal};
 pub use loss::LossReduction;

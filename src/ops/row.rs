@@ -39,6 +39,7 @@ pub struct Site<'a> {
 
 impl Site<'_> {
     /// Whether a contribution to operand `i` is of use.
+    #[inline]
     pub fn wants(&self, i: usize) -> bool {
         self.wanted.get(i).copied().unwrap_or(true)
     }
@@ -144,6 +145,7 @@ impl MapFn {
     }
 
     /// Whether the result is a boolean.
+    #[inline]
     pub const fn is_predicate(self) -> bool {
         use MapFn::*;
         matches!(self, Eq | Ne | Lt | Le | And | Or | Xor | Not)
@@ -292,6 +294,7 @@ impl Op {
     }
 
     /// The op's row.
+    #[inline]
     pub fn row(&self) -> &'static Row {
         self.row
     }

@@ -2,6 +2,7 @@
 //! the op table's rules, and so a check on them.
 
 use crate::ops::MapFn;
+use crate::tape::buf::Element;
 use crate::tape::scalar::{Numbers, Refusal, Scalar};
 use std::cmp::Ordering;
 
@@ -56,6 +57,8 @@ impl<S: Scalar> Dual<S> {
         Ok(Dual { value, tangent })
     }
 }
+
+impl<S: Scalar> Element for Dual<S> {}
 
 impl<S: Scalar> Scalar for Dual<S> {
     fn from_f64(value: f64) -> Result<Dual<S>, Refusal> {

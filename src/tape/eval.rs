@@ -1,13 +1,12 @@
 //! The emitter that evaluates at once.
 
-use crate::graph::{DType, Shape, ValueId, ValueType};
+use crate::graph::{DType, Node, Shape, ValueId, ValueType};
 use crate::ops::{
-    Elements, Emitter, Flow, Flows, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Types,
-    Value, make,
+    Elements, Emitter, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Swept, Types, Value, make,
 };
 use crate::tape::scalar::{Numbers, Scalar};
-use crate::tape::scalar_rules::ScalarRules;
-use crate::tape::tensor::{Slot, Tensor};
+use crate::tape::scalar_rules::{Registers, ScalarRules};
+use crate::tape::tensor::{Data, Slot, Tensor};
 use crate::tape::{index, map, prims};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -19,9 +18,11 @@ pub struct Evaluator<N: Numbers> {
     /// No slot from here on holds a tensor: what scalars leave behind is not
     /// worth taking away after each node.
     tensors_end: usize,
+    /// The values of the graph end here; what is behind is the sweeps' own.
+    values_end: usize,
     scalars: [ValueType; 2],
     rules: ScalarRules,
-    registers: Vec<N::F64>,
+    registers: Box<Registers<N::F64>>,
 }
 
 impl<N: Numbers> Evaluator<N> {
@@ -30,7 +31,9 @@ impl<N: Numbers> Evaluator<N> {
         slab.extend(values.into_iter().map(Slot::from));
         let tensors_end = slab.len();
         let scalars = [ValueType::new(DType::F64, ()), ValueType::new(DType::F32, ())];
-        Evaluator { slab, tensors_end, scalars, rules: ScalarRules::default(), registers: Vec::new() }
+        let values_end = usize::MAX;
+        let registers = Box::new(std::array::from_fn(|_| N::F64::zero()));
+        Evaluator { slab, tensors_end, values_end, scalars, rules: ScalarRules::default(), registers }
     }
 
     pub(super) fn push(&mut self, tensor: Tensor<N>) -> ValueId {
@@ -40,12 +43,17 @@ impl<N: Numbers> Evaluator<N> {
     #[inline(always)]
     fn push_slot(&mut self, slot: Slot<N>) -> ValueId {
         let id = ValueId::new(self.slab.len() as u32);
-        let is_tensor = matches!(slot, Slot::Tensor(_));
+        let is_tensor = matches!(slot, Slot::Tensor(..));
         self.slab.push(slot);
         if is_tensor {
             self.tensors_end = self.slab.len();
         }
         id
+    }
+
+    /// The values of the graph.
+    pub(super) fn values(&self) -> impl Iterator<Item = ValueId> + use<N> {
+        (0..self.values_end as u32).map(ValueId::new)
     }
 
     /// A value as a tensor.
@@ -57,6 +65,13 @@ impl<N: Numbers> Evaluator<N> {
     pub(super) fn truncate(&mut self, len: usize) {
         self.slab.truncate(len);
         self.tensors_end = self.tensors_end.min(len);
+    }
+
+    /// Makes room for the gradients of scalars, a slot for each of the values,
+    /// which are all that is there.
+    pub(super) fn begin_sweep(&mut self) {
+        self.values_end = self.slab.len();
+        self.slab.resize(2 * self.values_end, Slot::F64(N::F64::zero()));
     }
 
     /// Puts the results of a node at the next value ids; a result may be an operand.
@@ -77,26 +92,109 @@ impl<N: Numbers> Evaluator<N> {
     /// A function of scalars, without the ceremony of tensors.
     #[inline(always)]
     fn scalar_map(&self, f: MapFn, operands: &[ValueId]) -> Option<Slot<N>> {
-        fn apply<S: Scalar>(f: MapFn, args: &[&S]) -> Option<S> {
-            match args {
-                [x] => S::unary(f, x).ok(),
-                [x, y] => S::binary(f, x, y).ok(),
-                _ => None,
-            }
-        }
         match operands {
             [x] => match &self.slab[x.index()] {
-                Slot::F64(x) => apply(f, &[x]).map(Slot::F64),
-                Slot::F32(x) => apply(f, &[x]).map(Slot::F32),
-                Slot::Tensor(_) => None,
+                Slot::F64(x) => N::F64::unary(f, x).ok().map(Slot::F64),
+                Slot::F32(x) => N::F32::unary(f, x).ok().map(Slot::F32),
+                Slot::Tensor(..) => None,
             },
             [x, y] if !f.is_predicate() => match (&self.slab[x.index()], &self.slab[y.index()]) {
-                (Slot::F64(x), Slot::F64(y)) => apply(f, &[x, y]).map(Slot::F64),
-                (Slot::F32(x), Slot::F32(y)) => apply(f, &[x, y]).map(Slot::F32),
+                (Slot::F64(x), Slot::F64(y)) => N::F64::binary(f, x, y).ok().map(Slot::F64),
+                (Slot::F32(x), Slot::F32(y)) => N::F32::binary(f, x, y).ok().map(Slot::F32),
                 _ => None,
             },
             _ => None,
         }
+    }
+
+    /// The same as the next value.
+    #[inline(always)]
+    pub(super) fn push_scalar(&mut self, f: MapFn, operands: &[ValueId]) -> Option<ValueId> {
+        let slot = self.scalar_map(f, operands)?;
+        let id = ValueId::new(self.slab.len() as u32);
+        self.slab.push(slot);
+        Some(id)
+    }
+
+    /// `existing + contribution` written over one of the two, where no other
+    /// value has that one as its gradient.
+    fn add_in_place(&mut self, existing: ValueId, contribution: ValueId) -> Option<ValueId> {
+        fn sum<S: Scalar>(existing: &mut [S], contribution: &mut [S], over: bool) {
+            for (a, b) in existing.iter_mut().zip(contribution) {
+                let sum = S::add(a, b);
+                *(if over { a } else { b }) = sum;
+            }
+        }
+        let owned =
+            |v: ValueId| v.index() >= self.values_end && matches!(self.slab[v.index()], Slot::Tensor(_, 1));
+        let over = match (owned(contribution), owned(existing)) {
+            (true, _) => false,
+            (_, true) => true,
+            _ => return None,
+        };
+        let pair = self.slab.get_disjoint_mut([existing.index(), contribution.index()]).ok()?;
+        let [Slot::Tensor(a, _), Slot::Tensor(b, _)] = pair else { return None };
+        match (&mut a.data, &mut b.data) {
+            (Data::F64(a), Data::F64(b)) => sum(a, b, over),
+            (Data::F32(a), Data::F32(b)) => sum(a, b, over),
+            _ => return None,
+        }
+        Some(if over { existing } else { contribution })
+    }
+
+    #[inline(always)]
+    fn scalar(&self, v: ValueId) -> Option<&N::F64> {
+        match &self.slab[v.index()] {
+            Slot::F64(x) => Some(x),
+            _ => None,
+        }
+    }
+
+    /// [`Emitter::replay`] for scalars that stand for f64; anything else takes
+    /// the rule itself. A gradient is in the value's own slot, which a rule may
+    /// hand on, but only after the last contribution to it.
+    #[inline(always)]
+    fn replay_scalar(&mut self, node: &Node, cotangent: ValueId, values: &mut [Swept]) -> Option<()> {
+        let (a, b) = match *node.operands() {
+            [a] => (a, a),
+            [a, b] => (a, b),
+            _ => return None,
+        };
+        let before = |v: ValueId| match values[v.index()].cotangent {
+            Some(handle) => self.scalar(handle).map(|d| Some(d.clone())),
+            None => Some(None),
+        };
+        let before = [before(a)?, before(b)?];
+        let given = [a, b, node.result(), cotangent];
+        for (register, v) in self.registers.iter_mut().zip(given) {
+            let Slot::F64(x) = &self.slab[v.index()] else { return None };
+            *register = x.clone();
+        }
+        let rule = self.rules.of(node.op.row())?;
+        rule.replay(&mut self.registers)?;
+        let wanted = [a, b].map(|v| {
+            let swept = &mut values[v.index()];
+            swept.touched = true;
+            swept.wanted
+        });
+        let flow = |i: usize| if wanted[i] { rule.flow(i, &self.registers) } else { None };
+        let [before_a, before_b] = before;
+        let (slab, end) = (self.slab.as_mut_slice(), self.values_end);
+        match (flow(0), flow(1)) {
+            // Contributions to the same value are added first.
+            (Some(x), Some(y)) if a == b => {
+                add_scalar(slab, end, &mut values[a.index()], a, before_a, N::F64::add(x, y));
+            }
+            (x, y) => {
+                if let Some(x) = x {
+                    add_scalar(slab, end, &mut values[a.index()], a, before_a, x.clone());
+                }
+                if let Some(y) = y {
+                    add_scalar(slab, end, &mut values[b.index()], b, before_b, y.clone());
+                }
+            }
+        }
+        Some(())
     }
 
     fn primitive(
@@ -157,8 +255,8 @@ impl<N: Numbers> Evaluator<N> {
     pub(super) fn evaluate(&mut self, op: &Op, operands: &[ValueId]) -> Result<Results, OpError> {
         let tensor = match op.row().value {
             Value::Map(f) => {
-                if let Some(slot) = self.scalar_map(f, operands) {
-                    return Ok(SmallVec::from_buf([self.push_slot(slot)]));
+                if let Some(id) = self.push_scalar(f, operands) {
+                    return Ok(SmallVec::from_buf([id]));
                 }
                 let out = self.types(op, operands)?;
                 self.room(op, operands, &out[0])?;
@@ -194,6 +292,26 @@ impl<N: Numbers> Evaluator<N> {
     }
 }
 
+/// Adds a contribution to the gradient of a value, in the value's own slot.
+#[inline(always)]
+fn add_scalar<N: Numbers>(
+    slab: &mut [Slot<N>],
+    values_end: usize,
+    swept: &mut Swept,
+    v: ValueId,
+    before: Option<N::F64>,
+    contribution: N::F64,
+) {
+    let own = values_end + v.index();
+    if let Slot::F64(gradient) = &mut slab[own] {
+        *gradient = match before {
+            Some(before) => N::F64::add(&before, &contribution),
+            None => contribution,
+        };
+    }
+    swept.cotangent = Some(ValueId::new(own as u32));
+}
+
 impl<N: Numbers> Emitter for Evaluator<N> {
     fn emit(&mut self, op: Op, operands: &[ValueId]) -> Result<Results, OpError> {
         self.evaluate(&op, operands)
@@ -203,7 +321,7 @@ impl<N: Numbers> Emitter for Evaluator<N> {
         match &self.slab[value.index()] {
             Slot::F64(_) => &self.scalars[0],
             Slot::F32(_) => &self.scalars[1],
-            Slot::Tensor(t) => &t.ty,
+            Slot::Tensor(t, _) => &t.ty,
         }
     }
 
@@ -212,29 +330,8 @@ impl<N: Numbers> Emitter for Evaluator<N> {
         Ok(self.push(filled.map_err(|why| OpError::Refused { op: "const", why: why.into() })?))
     }
 
-    fn replay(&mut self, site: &Site<'_>, cotangent: ValueId) -> Option<Flows> {
-        // Scalars that stand for f64; anything else takes the rule itself.
-        let registers = &mut self.registers;
-        registers.clear();
-        for v in site.operands.iter().chain(site.results).chain([&cotangent]) {
-            match &self.slab[v.index()] {
-                Slot::F64(x) => registers.push(x.clone()),
-                _ => return None,
-            }
-        }
-        let rule = self.rules.of(site.op.row())?;
-        rule.replay(registers)?;
-        let mut flows = Flows::new();
-        for flow in rule.flows() {
-            flows.push(match *flow {
-                Some(r) => {
-                    self.slab.push(Slot::F64(registers[usize::from(r)].clone()));
-                    Flow::To(ValueId::new(self.slab.len() as u32 - 1))
-                }
-                None => Flow::Zero,
-            });
-        }
-        Some(flows)
+    fn replay(&mut self, node: &Node, cotangent: ValueId, values: &mut [Swept]) -> bool {
+        self.replay_scalar(node, cotangent, values).is_some()
     }
 
     fn accumulate(&mut self, existing: ValueId, contribution: ValueId) -> Result<ValueId, OpError> {
@@ -243,7 +340,37 @@ impl<N: Numbers> Emitter for Evaluator<N> {
             let sum = N::F64::add(a, b);
             return Ok(self.push_slot(Slot::F64(sum)));
         }
-        Ok(self.evaluate(&make::add(), &[existing, contribution])?[0])
+        match self.add_in_place(existing, contribution) {
+            Some(sum) => {
+                self.forget(if sum == existing { contribution } else { existing });
+                Ok(sum)
+            }
+            None => {
+                let sum = self.evaluate(&make::add(), &[existing, contribution])?[0];
+                self.hold(sum);
+                self.forget(existing);
+                self.forget(contribution);
+                Ok(sum)
+            }
+        }
+    }
+
+    fn hold(&mut self, handle: ValueId) {
+        if let Slot::Tensor(_, held) = &mut self.slab[handle.index()] {
+            *held += 1;
+        }
+    }
+
+    fn forget(&mut self, handle: ValueId) {
+        let own = handle.index() >= self.values_end;
+        if let slot @ Slot::Tensor(..) = &mut self.slab[handle.index()]
+            && let Slot::Tensor(_, held) = slot
+        {
+            *held = held.saturating_sub(1);
+            if *held == 0 && own {
+                *slot = Slot::F64(N::F64::zero());
+            }
+        }
     }
 
     fn mark(&self) -> usize {

@@ -3,8 +3,9 @@
 
 use crate::graph::{Shape, ValueType};
 use crate::ops::{Op, OpError, Prim};
+use crate::tape::buf::{Buf, Element};
 use crate::tape::scalar::{Numbers, Refusal, Scalar};
-use crate::tape::tensor::{Buf, Data, Tensor, each};
+use crate::tape::tensor::{Data, Tensor, each};
 
 /// A shape seen from an axis: outer x axis x inner.
 fn around(shape: &Shape, axis: usize) -> [usize; 3] {
@@ -63,7 +64,7 @@ pub fn read<N: Numbers>(
     let at = sources(prim, op, &x.ty.shape, index)?;
     let zero: Tensor<N> = Tensor::filled(ValueType::new(x.ty.dtype, [1]), 0.0)
         .map_err(|why| OpError::Refused { op: op.name(), why: why.into() })?;
-    fn take<T: Clone>(v: &[T], at: &[Option<usize>], zero: &T) -> Buf<T> {
+    fn take<T: Element>(v: &[T], at: &[Option<usize>], zero: &T) -> Buf<T> {
         at.iter().map(|i| i.map_or_else(|| zero.clone(), |i| v[i].clone())).collect()
     }
     let data = match (&x.data, &zero.data) {

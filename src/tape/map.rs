@@ -2,9 +2,10 @@
 
 use crate::graph::{DType, ValueType};
 use crate::ops::MapFn;
+use crate::tape::buf::{Buf, Element};
 use crate::tape::scalar::{Numbers, Refusal, Scalar, holds};
 use crate::tape::strided::Broadcast;
-use crate::tape::tensor::{Buf, Data, Tensor};
+use crate::tape::tensor::{Data, Tensor};
 
 fn binary<S: Scalar>(f: MapFn, a: &[S], b: &[S], shape: &Broadcast) -> Result<Buf<S>, Refusal> {
     match shape.pairs(a, b) {
@@ -26,7 +27,7 @@ fn logical(f: MapFn, a: bool, b: bool) -> Result<bool, Refusal> {
     })
 }
 
-fn select<T: Clone>(c: &[bool], a: &[T], b: &[T], shapes: [&Broadcast; 2]) -> Result<Buf<T>, Refusal> {
+fn select<T: Element>(c: &[bool], a: &[T], b: &[T], shapes: [&Broadcast; 2]) -> Result<Buf<T>, Refusal> {
     // Two broadcasts: the branches with each other, then with the condition.
     let pairs: Buf<(T, T)> = shapes[0].zip(a, b, |a, b| Ok((a.clone(), b.clone())))?;
     shapes[1].zip(c, &pairs, |&c, (a, b)| Ok(if c { a.clone() } else { b.clone() }))

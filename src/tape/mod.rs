@@ -1,6 +1,7 @@
 //! The tape: an interpreter of graphs that holds every value. It is the oracle
 //! of compiled code, and runs where no code can be generated.
 
+mod buf;
 mod dual;
 mod eval;
 mod index;
@@ -14,16 +15,17 @@ mod tensor;
 
 use crate::derive::sweep::{self, Connection, located};
 use crate::graph::{Graph, GraphError, ValueId, ValueType};
-use crate::ops::{Emitter, OpError};
+use crate::ops::{Emitter, OpError, Value};
 use eval::Evaluator;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
+pub use buf::{Buf, Element, Spare};
 pub use dual::{Dual, Duals};
 pub use rational::{Exact, bits, one};
 pub use scalar::{Native, Numbers, Pairs, Refusal, Scalar};
-pub use tensor::{Buf, Data, Tensor};
+pub use tensor::{Data, Tensor};
 
 /// Errors of the tape. The texts are those of the system this one follows.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -64,6 +66,9 @@ pub struct Tape<'g, N: Numbers = Native> {
 /// Gradients by value id; `None` for values that carry none.
 pub type Gradients<N> = Vec<Option<Tensor<N>>>;
 
+/// Seeds, at most one for a value.
+type Seeds<N> = Vec<(ValueId, Tensor<N>)>;
+
 impl<'g, N: Numbers> Tape<'g, N> {
     /// Evaluates `graph` at `inputs` and keeps every value.
     ///
@@ -81,8 +86,14 @@ impl<'g, N: Numbers> Tape<'g, N> {
                 return Err(TapeError::Input { index, name, expected, got });
             }
         }
-        let mut e = Evaluator::new(inputs, graph.len());
+        // A sweep needs as many slots again.
+        let mut e = Evaluator::new(inputs, 2 * graph.len());
         for (id, node) in graph.nodes_with_ids() {
+            if let Value::Map(f) = node.op.row().value
+                && e.push_scalar(f, node.operands()).is_some()
+            {
+                continue;
+            }
             let mark = e.mark();
             let results =
                 e.evaluate(&node.op, node.operands()).map_err(|err| located(err.into(), graph, id))?;
@@ -139,12 +150,13 @@ impl<'g, N: Numbers> Tape<'g, N> {
                 _ => {}
             }
         }
-        self.sweep(seeds, None, all)
+        let seeds = self.graph.values().zip(seeds).filter_map(|(v, seed)| Some((v, seed?))).collect();
+        self.sweep(seeds, None, None, all)
     }
 
     /// A seed at one value; gradients of all values, zeros where nothing flows.
     pub fn backward_dense_all(&self, output: ValueId, seed: Tensor<N>) -> Result<Gradients<N>, TapeError> {
-        let mut grads = self.sweep(self.seed_at(output, seed)?, None, all)?;
+        let mut grads = self.sweep(self.seed_at(output, seed)?, None, None, all)?;
         for (v, grad) in self.graph.values().zip(&mut grads) {
             let ty = self.graph.ty(v);
             if grad.is_none() && ty.dtype.is_float() {
@@ -161,7 +173,7 @@ impl<'g, N: Numbers> Tape<'g, N> {
         output: ValueId,
         seed: Tensor<N>,
     ) -> Result<BTreeMap<ValueId, Tensor<N>>, TapeError> {
-        let grads = self.sweep(self.seed_at(output, seed)?, None, all)?;
+        let grads = self.sweep(self.seed_at(output, seed)?, None, None, all)?;
         Ok(self.graph.values().zip(grads).filter_map(|(v, g)| Some((v, g?))).collect())
     }
 
@@ -196,20 +208,24 @@ impl<'g, N: Numbers> Tape<'g, N> {
                 return Err(TapeError::NotFloat { id: v, ty: self.graph.ty(v).clone() });
             }
         }
-        let mut initial: Vec<Option<Tensor<N>>> = vec![None; self.graph.len()];
+        let mut initial: BTreeMap<ValueId, Tensor<N>> = BTreeMap::new();
         for (&output, seed) in floats.iter().zip(seeds) {
             self.check_seed(output, &seed)?;
-            let slot = &mut initial[output.index()];
-            *slot = Some(match slot.take() {
+            let seed = match initial.remove(&output) {
                 None => seed,
                 Some(existing) => add(existing, seed)?,
-            });
+            };
+            initial.insert(output, seed);
         }
         let active = sweep::active(self.graph, wrt);
-        self.sweep(initial, Some(&active), |swept, e| {
+        let mut kept = vec![false; self.graph.len()];
+        for v in wrt {
+            kept[v.index()] = true;
+        }
+        self.sweep(initial.into_iter().collect(), Some(&active), Some(&kept), |swept, e| {
             wrt.iter()
                 .map(|&v| {
-                    let grad = match swept.cotangents[v.index()] {
+                    let grad = match swept.cotangent(v) {
                         Some(handle) => e.at(handle).into_owned(),
                         None => Tensor::filled(self.graph.ty(v).clone(), 0.0)
                             .map_err(|why| OpError::Refused { op: "backward", why: why.into() })?,
@@ -256,27 +272,30 @@ impl<'g, N: Numbers> Tape<'g, N> {
         Ok(())
     }
 
-    fn seed_at(&self, output: ValueId, seed: Tensor<N>) -> Result<Vec<Option<Tensor<N>>>, TapeError> {
+    fn seed_at(&self, output: ValueId, seed: Tensor<N>) -> Result<Seeds<N>, TapeError> {
         if !self.graph.contains(output) {
             return Err(TapeError::InvalidOutput { id: output, len: self.graph.len() });
         }
         self.check_seed(output, &seed)?;
-        let mut seeds = vec![None; self.graph.len()];
-        seeds[output.index()] = Some(seed);
-        Ok(seeds)
+        Ok(vec![(output, seed)])
     }
 
     fn sweep<R>(
         &self,
-        seeds: Vec<Option<Tensor<N>>>,
+        seeds: Seeds<N>,
         active: Option<&[bool]>,
+        kept: Option<&[bool]>,
         pick: impl FnOnce(&sweep::Reverse, &Evaluator<N>) -> R,
     ) -> Result<R, TapeError> {
         let mut e = self.values.borrow_mut();
         let e = &mut *e;
-        let seeds = seeds.into_iter().map(|seed| seed.map(|t| e.push(t))).collect();
+        e.begin_sweep();
+        let mut initial = vec![None; self.graph.len()];
+        for (v, seed) in seeds {
+            initial[v.index()] = Some(e.push(seed));
+        }
         let handles: Vec<ValueId> = self.graph.values().collect();
-        let swept = sweep::reverse(self.graph, e, &handles, seeds, active);
+        let swept = sweep::reverse(self.graph, e, &handles, initial, active, kept);
         let out = swept.map(|swept| pick(&swept, e));
         e.truncate(self.graph.len());
         Ok(out?)
@@ -285,7 +304,7 @@ impl<'g, N: Numbers> Tape<'g, N> {
 
 /// The gradients of all values.
 fn all<N: Numbers>(swept: &sweep::Reverse, e: &Evaluator<N>) -> Gradients<N> {
-    swept.cotangents.iter().map(|h| h.map(|h| e.at(h).into_owned())).collect()
+    e.values().map(|v| swept.cotangent(v).map(|h| e.at(h).into_owned())).collect()
 }
 
 fn add<N: Numbers>(a: Tensor<N>, b: Tensor<N>) -> Result<Tensor<N>, OpError> {

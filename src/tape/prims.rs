@@ -3,9 +3,10 @@
 
 use crate::graph::{DType, Shape, ValueType};
 use crate::ops::{Op, Prim, Reduction};
+use crate::tape::buf::Buf;
 use crate::tape::scalar::{Numbers, Refusal, Scalar};
 use crate::tape::strided::{pick, row_major, stretch, walk};
-use crate::tape::tensor::{Buf, Data, Tensor, each};
+use crate::tape::tensor::{Data, Tensor, each};
 use smallvec::SmallVec;
 
 /// Moves elements: broadcast, permute, slice, flip, reshape.
@@ -145,7 +146,7 @@ pub fn reduce<N: Numbers>(
         }
     }
     fn lanes<S: Scalar>(x: &[S], split: &Split, full: usize, join: impl Fn(&S, &S) -> S) -> Buf<S> {
-        let mut out = Buf::new();
+        let mut out = Buf::with_capacity(split.kept_dims.iter().product());
         let n = split.reduced.len();
         // Neighbours are read as a run; the order is the same.
         let run = split.reduced.first() == Some(&0) && split.reduced.last() == Some(&(n - 1));

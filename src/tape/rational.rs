@@ -2,6 +2,7 @@
 //! functions, NaN and infinities are refused.
 
 use crate::ops::MapFn;
+use crate::tape::buf::Element;
 use crate::tape::scalar::{Numbers, Refusal, Scalar};
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -24,6 +25,8 @@ impl Numbers for Exact {
         x.clone()
     }
 }
+
+impl Element for BigRational {}
 
 impl Scalar for BigRational {
     fn from_f64(value: f64) -> Result<BigRational, Refusal> {

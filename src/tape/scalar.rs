@@ -1,6 +1,7 @@
 //! Arithmetic the tape runs over: binary floats, exact rationals, dual numbers.
 
 use crate::ops::MapFn;
+use crate::tape::buf::{Buf, Element};
 use cotangent_runtime::math;
 use std::cmp::Ordering;
 use std::fmt::Debug;
@@ -9,7 +10,7 @@ use std::fmt::Debug;
 pub type Refusal = &'static str;
 
 /// A number of the tape.
-pub trait Scalar: Clone + Debug + Send + Sync + 'static {
+pub trait Scalar: Element + Send + Sync {
     /// The number itself; exact for every finite f64. Refused where it has none.
     fn from_f64(value: f64) -> Result<Self, Refusal>;
 
@@ -29,12 +30,12 @@ pub trait Scalar: Clone + Debug + Send + Sync + 'static {
     fn binary(f: MapFn, a: &Self, b: &Self) -> Result<Self, Refusal>;
 
     /// A function of one number, applied to many.
-    fn unary_slice(f: MapFn, x: &[Self]) -> Result<Vec<Self>, Refusal> {
+    fn unary_slice(f: MapFn, x: &[Self]) -> Result<Buf<Self>, Refusal> {
         x.iter().map(|x| Self::unary(f, x)).collect()
     }
 
     /// A function of two numbers, applied to pairs.
-    fn binary_slice(f: MapFn, pairs: Pairs<'_, Self>) -> Result<Vec<Self>, Refusal> {
+    fn binary_slice(f: MapFn, pairs: Pairs<'_, Self>) -> Result<Buf<Self>, Refusal> {
         match pairs {
             Pairs::Same(a, b) => a.iter().zip(b).map(|(a, b)| Self::binary(f, a, b)).collect(),
             Pairs::Left(a, b) => b.iter().map(|b| Self::binary(f, a, b)).collect(),
@@ -90,7 +91,7 @@ macro_rules! per_function {
         match $f {
             $(MapFn::$name => $go!(MapFn::$name),)*
             // Refused before the loop.
-            _ => Vec::new(),
+            _ => Buf::with_capacity(0),
         }
     };
 }
@@ -158,7 +159,7 @@ macro_rules! float_scalar {
             }
 
             // One loop per function, so that each is vectorised.
-            fn unary_slice(f: MapFn, x: &[$t]) -> Result<Vec<$t>, Refusal> {
+            fn unary_slice(f: MapFn, x: &[$t]) -> Result<Buf<$t>, Refusal> {
                 Self::unary(f, &0.0)?;
                 macro_rules! go {
                     ($g:expr) => {
@@ -175,7 +176,7 @@ macro_rules! float_scalar {
                 ))
             }
 
-            fn binary_slice(f: MapFn, pairs: Pairs<'_, $t>) -> Result<Vec<$t>, Refusal> {
+            fn binary_slice(f: MapFn, pairs: Pairs<'_, $t>) -> Result<Buf<$t>, Refusal> {
                 Self::binary(f, &0.0, &0.0)?;
                 macro_rules! go {
                     ($g:expr) => {

@@ -15,26 +15,32 @@ enum Step {
     Binary(MapFn, u8, u8),
 }
 
-/// A recorded rule. Registers: operands, results, cotangents, then the steps.
+/// A recorded rule. Registers: two operands (one again, where there is but
+/// one), the result, the cotangent, then the steps.
 #[derive(Clone, Debug)]
 pub struct ScalarRule {
-    steps: SmallVec<[Step; 4]>,
-    flows: SmallVec<[Option<u8>; 3]>,
+    steps: Box<[Step]>,
+    flows: [Option<u8>; 2],
 }
+
+/// Registers that are given.
+pub const GIVEN: usize = 4;
 
 /// Most registers a recorded rule may use.
 const REGISTERS: usize = 32;
 
+/// The numbers of a rule.
+pub type Registers<S> = [S; REGISTERS];
+
 /// Writes a rule down; anything but a function of numbers is refused.
 struct Writer {
-    given: usize,
-    steps: SmallVec<[Step; 4]>,
+    steps: Vec<Step>,
     ty: ValueType,
 }
 
 impl Writer {
     fn push(&mut self, step: Step) -> Result<ValueId, OpError> {
-        let id = self.given + self.steps.len();
+        let id = GIVEN + self.steps.len();
         if id >= REGISTERS {
             return Err(refused());
         }
@@ -84,65 +90,84 @@ impl ScalarRule {
         if n != row.max_operands || n > 2 {
             return None;
         }
-        let ids: SmallVec<[ValueId; 4]> = (0..n as u32 + 2).map(ValueId::new).collect();
+        let ids: [ValueId; GIVEN] = std::array::from_fn(|i| ValueId::new(i as u32));
         let op = Op::plain(row);
-        let site = Site { op: &op, operands: &ids[..n], results: &ids[n..n + 1], wanted: &[] };
+        let site = Site { op: &op, operands: &ids[..n], results: &ids[2..3], wanted: &[] };
         let ty = ValueType::new(DType::F64, ());
-        let mut writer = Writer { given: n + 2, steps: SmallVec::new(), ty };
-        let flows = rule(&mut writer, &site, &[Some(ids[n + 1])]).ok()?;
-        let flows = flows
-            .iter()
-            .map(|flow| match flow {
-                Flow::To(v) => Some(v.index() as u8),
-                Flow::Zero => None,
-            })
-            .collect();
-        Some(ScalarRule { steps: writer.steps, flows })
+        let mut writer = Writer { steps: Vec::new(), ty };
+        let found = rule(&mut writer, &site, &[Some(ids[3])]).ok()?;
+        let mut flows = [None; 2];
+        for (register, flow) in flows.iter_mut().zip(&found) {
+            if let Flow::To(v) = flow {
+                *register = Some(v.index() as u8);
+            }
+        }
+        (found.len() == n).then(|| ScalarRule { steps: writer.steps.into(), flows })
     }
 
-    /// Replays the rule: `registers` holds the operands, the result and the
-    /// cotangent, and receives the steps. `None` where the arithmetic refuses one.
+    /// Replays the rule: the first registers hold the operands, the result and
+    /// the cotangent, those behind receive the steps. `None` where the
+    /// arithmetic refuses one.
     #[inline(always)]
-    pub fn replay<S: Scalar>(&self, registers: &mut Vec<S>) -> Option<()> {
-        for step in &self.steps {
+    pub fn replay<S: Scalar>(&self, registers: &mut Registers<S>) -> Option<()> {
+        let of = |registers: &Registers<S>, number: u8| registers[usize::from(number) % REGISTERS].clone();
+        for (i, step) in self.steps.iter().enumerate() {
             let value = match *step {
                 Step::Constant(c) => S::from_f64(c).ok()?,
-                Step::Unary(f, x) => S::unary(f, &registers[usize::from(x)]).ok()?,
-                Step::Binary(f, x, y) => {
-                    S::binary(f, &registers[usize::from(x)], &registers[usize::from(y)]).ok()?
-                }
+                Step::Unary(f, x) => S::unary(f, &of(registers, x)).ok()?,
+                Step::Binary(f, x, y) => S::binary(f, &of(registers, x), &of(registers, y)).ok()?,
             };
-            registers.push(value);
+            registers[(GIVEN + i) % REGISTERS] = value;
         }
         Some(())
     }
 
-    /// For each operand the register of its contribution, `None` for zero by rule.
-    pub fn flows(&self) -> &[Option<u8>] {
-        &self.flows
+    /// The contribution to an operand; `None` for zero by rule.
+    #[inline(always)]
+    pub fn flow<'s, S>(&self, operand: usize, registers: &'s Registers<S>) -> Option<&'s S> {
+        Some(&registers[usize::from(self.flows[operand]?) % REGISTERS])
     }
 }
 
-/// Recorded rules by row. Few rows take part in one graph, so a list will do.
-#[derive(Default)]
+type Entry = (&'static Row, Option<ScalarRule>);
+
+/// Rows that are found without a search.
+const NEAR: usize = 128;
+
+/// Recorded rules by row.
 pub struct ScalarRules {
-    rows: Vec<(&'static Row, Option<ScalarRule>)>,
-    last: usize,
+    entries: Vec<Entry>,
+    /// Where the rule of a row may be, by the row's address.
+    near: [u16; NEAR],
+}
+
+impl Default for ScalarRules {
+    fn default() -> ScalarRules {
+        ScalarRules { entries: Vec::new(), near: [0; NEAR] }
+    }
 }
 
 impl ScalarRules {
     /// The recorded rule of a row.
+    #[inline(always)]
     pub fn of(&mut self, row: &'static Row) -> Option<&ScalarRule> {
-        let same = |entry: &(&'static Row, Option<ScalarRule>)| std::ptr::eq(entry.0, row);
-        if !self.rows.get(self.last).is_some_and(same) {
-            self.last = match self.rows.iter().position(same) {
-                Some(at) => at,
-                None => {
-                    self.rows.push((row, ScalarRule::record(row)));
-                    self.rows.len() - 1
-                }
-            };
+        let near = std::ptr::from_ref(row).addr() / 16 % NEAR;
+        let mut at = usize::from(self.near[near]);
+        if !self.entries.get(at).is_some_and(|entry| std::ptr::eq(entry.0, row)) {
+            at = self.search(row);
+            self.near[near] = at as u16;
         }
-        self.rows.get(self.last)?.1.as_ref()
+        self.entries[at].1.as_ref()
+    }
+
+    #[cold]
+    fn search(&mut self, row: &'static Row) -> usize {
+        match self.entries.iter().position(|entry| std::ptr::eq(entry.0, row)) {
+            Some(at) => at,
+            None => {
+                self.entries.push((row, ScalarRule::record(row)));
+                self.entries.len() - 1
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Walking tensors in row-major order of another index space.
 
 use crate::graph::Shape;
+use crate::tape::buf::{Buf, Element};
 use crate::tape::scalar::{Pairs, Refusal};
-use crate::tape::tensor::Buf;
 use smallvec::SmallVec;
 
 /// Strides in elements, one per axis walked.
@@ -45,7 +45,7 @@ pub fn walk(dims: &[usize], strides: &[isize], start: isize, mut f: impl FnMut(u
 }
 
 /// Elements picked by strides, in row-major order of `dims`.
-pub fn pick<T: Clone>(src: &[T], dims: &[usize], strides: &[isize], start: isize) -> Buf<T> {
+pub fn pick<T: Element>(src: &[T], dims: &[usize], strides: &[isize], start: isize) -> Buf<T> {
     let mut out = Buf::with_capacity(dims.iter().product());
     // Runs of one element, or of neighbours, are copied as runs.
     match (dims.split_last(), strides.last()) {
@@ -105,7 +105,7 @@ impl Broadcast {
 
     /// Applies `f` to the pairs.
     #[inline(always)]
-    pub fn zip<A, B, T>(
+    pub fn zip<A, B, T: Element>(
         &self,
         a: &[A],
         b: &[B],

@@ -2,11 +2,9 @@
 
 use crate::graph::{DType, Shape, ValueType};
 use crate::ops::{Elements, Literal};
+use crate::tape::buf::{Buf, Element};
 use crate::tape::scalar::{Native, Numbers, Refusal, Scalar};
 use std::borrow::Cow;
-
-/// Elements in memory.
-pub type Buf<T> = Vec<T>;
 
 /// Elements of one type, row-major.
 #[derive(Clone, Debug)]
@@ -88,10 +86,10 @@ impl<N: Numbers> Tensor<N> {
     pub fn filled(ty: ValueType, value: f64) -> Result<Tensor<N>, Refusal> {
         let n = ty.numel();
         let data = match ty.dtype {
-            DType::F64 => Data::F64(vec![N::F64::from_f64(value)?; n]),
-            DType::F32 => Data::F32(vec![N::F32::from_f64(value)?; n]),
-            DType::I64 => Data::I64(vec![value as i64; n]),
-            DType::Bool => Data::Bool(vec![value != 0.0; n]),
+            DType::F64 => Data::F64(Buf::filled(N::F64::from_f64(value)?, n)),
+            DType::F32 => Data::F32(Buf::filled(N::F32::from_f64(value)?, n)),
+            DType::I64 => Data::I64(Buf::filled(value as i64, n)),
+            DType::Bool => Data::Bool(Buf::filled(value != 0.0, n)),
         };
         Ok(Tensor { ty, data })
     }
@@ -100,13 +98,13 @@ impl<N: Numbers> Tensor<N> {
     pub fn from_literal(literal: &Literal) -> Result<Tensor<N>, Refusal> {
         let ty = literal.ty().clone();
         let n = ty.numel();
-        fn spread<T: Clone, U: Clone>(
+        fn spread<T: Clone, U: Element>(
             v: &[T],
             n: usize,
             f: impl Fn(&T) -> Result<U, Refusal>,
         ) -> Result<Buf<U>, Refusal> {
             match v {
-                [x] => Ok(vec![f(x)?; n]),
+                [x] => Ok(Buf::filled(f(x)?, n)),
                 _ => v.iter().map(f).collect(),
             }
         }
@@ -154,7 +152,7 @@ macro_rules! native_from {
             $(
                 #[doc = concat!("A tensor of ", stringify!($t), "; `None` unless the elements fill the shape.")]
                 pub fn $name(shape: impl Into<Shape>, elements: &[$t]) -> Option<Tensor<Native>> {
-                    Tensor::new(shape, Data::$variant(elements.to_vec()))
+                    Tensor::new(shape, Data::$variant(elements.to_vec().into()))
                 }
             )*
         }
@@ -169,8 +167,8 @@ pub(super) enum Slot<N: Numbers> {
     F64(N::F64),
     /// A scalar that stands for f32.
     F32(N::F32),
-    /// Anything else.
-    Tensor(Box<Tensor<N>>),
+    /// Anything else, and how many values have it as their gradient.
+    Tensor(Box<Tensor<N>>, u32),
 }
 
 impl<N: Numbers> From<Tensor<N>> for Slot<N> {
@@ -185,7 +183,7 @@ impl<N: Numbers> From<Tensor<N>> for Slot<N> {
                 return one;
             }
         }
-        Slot::Tensor(Box::new(tensor))
+        Slot::Tensor(Box::new(tensor), 0)
     }
 }
 
@@ -194,12 +192,12 @@ impl<N: Numbers> Slot<N> {
     pub(super) fn tensor(&self) -> Cow<'_, Tensor<N>> {
         match self {
             Slot::F64(x) => {
-                Cow::Owned(Tensor::made(ValueType::new(DType::F64, ()), Data::F64(vec![x.clone()])))
+                Cow::Owned(Tensor::made(ValueType::new(DType::F64, ()), Data::F64(Buf::filled(x.clone(), 1))))
             }
             Slot::F32(x) => {
-                Cow::Owned(Tensor::made(ValueType::new(DType::F32, ()), Data::F32(vec![x.clone()])))
+                Cow::Owned(Tensor::made(ValueType::new(DType::F32, ()), Data::F32(Buf::filled(x.clone(), 1))))
             }
-            Slot::Tensor(t) => Cow::Borrowed(t),
+            Slot::Tensor(t, _) => Cow::Borrowed(t),
         }
     }
 }
