@@ -108,6 +108,11 @@ impl Code {
         &self.report
     }
 
+    /// The code itself, valid while `self` lives.
+    pub fn entry(&self) -> Entry {
+        self.entry
+    }
+
     /// Runs the code.
     ///
     /// # Safety

@@ -13,7 +13,7 @@ use crate::lower::memory::align_up;
 use crate::lower::plan::{BufId, Def, Item, LaneOp, Place, Plan, ScalarId};
 use crate::program::{Listing, Options};
 use code::Pool;
-pub use code::{Code, CodeReport};
+pub use code::{Code, CodeReport, Entry};
 use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};

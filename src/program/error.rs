@@ -29,6 +29,9 @@ pub enum CompileError {
         "the program needs a workspace of {bytes} bytes, more than the {limit} of Options::max_workspace"
     )]
     WorkspaceTooLarge { bytes: usize, limit: usize },
+    /// The workspace cannot be allocated.
+    #[error("not enough memory for a workspace of {bytes} bytes")]
+    OutOfMemory { bytes: usize },
 }
 
 /// What a list of arguments is for.

@@ -1,14 +1,20 @@
 //! One line for small functions.
 
 use crate::graph::{Builder, DType, Var};
+use crate::program::run::ArrayCall;
 use crate::program::{CompileError, Options, Program, RunError, Workspace};
 use std::cell::RefCell;
 
 /// A compiled function of `N` numbers with its own workspace.
 pub struct Jit<const N: usize> {
+    call: ArrayCall<N>,
     program: Program,
     workspace: RefCell<Workspace>,
 }
+
+// SAFETY: the call points to the code of the program and to the memory of the
+// workspace, which it is kept together with; both may go to another thread.
+unsafe impl<const N: usize> Send for Jit<N> {}
 
 /// Compiles a function of `N` numbers.
 ///
@@ -41,13 +47,14 @@ pub fn jit_with<const N: usize>(
     let x = builder.input("x", DType::F64, [N]);
     let y = f(std::array::from_fn(|i| x.at(i)));
     let program = Program::compile(&builder.finish(&[y])?, &options)?;
-    let workspace = RefCell::new(program.workspace());
-    Ok(Jit { program, workspace })
+    let workspace = program.workspace();
+    let call = program.array_call(&workspace)?;
+    Ok(Jit { call, program, workspace: RefCell::new(workspace) })
 }
 
 impl<const N: usize> Jit<N> {
     /// Value and gradient.
-    #[inline]
+    #[inline(always)]
     pub fn value_and_grad(&self, x: [f64; N]) -> Result<(f64, [f64; N]), RunError> {
         let mut gradient = [0.0; N];
         let value = self.value_and_grad_into(&x, &mut gradient)?;
@@ -57,7 +64,10 @@ impl<const N: usize> Jit<N> {
     /// Value, and gradient in place: the quickest call there is.
     #[inline(always)]
     pub fn value_and_grad_into(&self, x: &[f64; N], gradient: &mut [f64; N]) -> Result<f64, RunError> {
-        self.program.array_value_and_grad(&mut self.workspace.borrow_mut(), x, gradient)
+        // SAFETY: program and workspace are fields of `self`. Calls do not overlap:
+        // `Jit` is not `Sync`, and compiled code calls nothing that could come
+        // back here.
+        unsafe { self.call.value_and_grad(&self.program, x, gradient) }
     }
 
     /// Value.

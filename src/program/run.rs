@@ -2,9 +2,10 @@
 //! Nothing is allocated.
 
 use crate::graph::{DType, NodeId, ValueId, ValueType};
+use crate::jit::{Entry, JitError};
 use crate::program::args::{Arg, ArgMut};
 use crate::program::build::{Function, Spec};
-use crate::program::error::{Role, RunError};
+use crate::program::error::{CompileError, Role, RunError};
 use crate::program::workspace::{Held, Plain, Workspace};
 use crate::program::{Inner, Program};
 use cotangent_runtime::index::CallStatus;
@@ -89,6 +90,41 @@ impl Inner {
     }
 }
 
+/// The call of a function of one array: everything that does not change from
+/// call to call was checked, so that a call checks nothing but its types.
+pub(super) struct ArrayCall<const N: usize> {
+    entry: Entry,
+    base: *mut u8,
+    can_fail: bool,
+}
+
+impl<const N: usize> ArrayCall<N> {
+    /// Value, and gradient in place.
+    ///
+    /// # Safety
+    /// The program and the workspace of this call live, and no other call uses
+    /// the workspace at the same time.
+    #[inline(always)]
+    pub(super) unsafe fn value_and_grad(
+        &self,
+        program: &Program,
+        x: &[f64; N],
+        gradient: &mut [f64; N],
+    ) -> Result<f64, RunError> {
+        let (mut value, mut status) = (0.0f64, CallStatus::OK);
+        let inputs = [x.as_ptr().cast::<u8>()];
+        let outputs = [(&raw mut value).cast::<u8>(), gradient.as_mut_ptr().cast()];
+        // SAFETY: the function takes one array of N and gives a number and an
+        // array of N, as was checked; the outputs are exclusive; the workspace is
+        // as large as the code needs, and by the caller's promise ours.
+        unsafe { (self.entry)(inputs.as_ptr(), outputs.as_ptr(), self.base, &raw mut status) }
+        if self.can_fail && !status.is_ok() {
+            return Err(program.inner.index_error(&status));
+        }
+        Ok(value)
+    }
+}
+
 impl Program {
     #[inline(always)]
     fn begin(&self, ws: &Workspace) -> Result<(), RunError> {
@@ -167,44 +203,17 @@ impl Program {
         })
     }
 
-    /// Value and gradient of a function of one array, whose types say all that
-    /// a call would check.
-    #[inline(always)]
-    pub(super) fn array_value_and_grad<const N: usize>(
-        &self,
-        ws: &mut Workspace,
-        x: &[f64; N],
-        gradient: &mut [f64; N],
-    ) -> Result<f64, RunError> {
+    /// The call of a function of one array on a workspace of this program.
+    pub(super) fn array_call<const N: usize>(&self, ws: &Workspace) -> Result<ArrayCall<N>, CompileError> {
         let inner = &*self.inner;
-        let Some(function) = &inner.functions.value_and_grad else {
-            return Err(RunError::NotCompiled { form: "Forms::VALUE_AND_GRAD" });
+        let array = Spec { dtype: DType::F64, len: N };
+        let number = Spec { dtype: DType::F64, len: 1 };
+        let function = match &inner.functions.value_and_grad {
+            Some(f) if *f.inputs == [array] && *f.outputs == [number, array] && ws.program == self.id() => f,
+            _ => return Err(JitError::Internal("not a function of one array").into()),
         };
-        // One array of N in, one number and one array of N out: compared once
-        // more, because the call relies on it.
-        if function.inputs.len() != 1
-            || function.outputs.len() != 2
-            || function.inputs[0] != function.outputs[1]
-        {
-            return Err(RunError::NotCompiled { form: "a function of one array" });
-        }
-        if function.inputs[0] != (Spec { dtype: DType::F64, len: N }) || ws.program != self.id() {
-            return Err(RunError::ForeignWorkspace);
-        }
-        let Some(base) = ws.base() else { return Err(RunError::OutOfMemory { bytes: ws.wanted }) };
-        let mut value = 0.0f64;
-        let inputs = [x.as_ptr().cast::<u8>()];
-        let outputs = [(&raw mut value).cast::<u8>(), gradient.as_mut_ptr().cast()];
-        if function.can_fail {
-            ws.status = CallStatus::OK;
-        }
-        // SAFETY: the pointers are to arrays of the lengths compared just before,
-        // the outputs exclusive; the workspace belongs to this program.
-        unsafe { function.code.call(inputs.as_ptr(), outputs.as_ptr(), base, &raw mut ws.status) }
-        if function.can_fail && !ws.status.is_ok() {
-            return Err(inner.index_error(&ws.status));
-        }
-        Ok(value)
+        let base = ws.base().ok_or(CompileError::OutOfMemory { bytes: ws.wanted })?;
+        Ok(ArrayCall { entry: function.code.entry(), base, can_fail: function.can_fail })
     }
 
     /// Outputs and vector-Jacobian product in one call: one seed per float output.
