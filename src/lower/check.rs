@@ -157,7 +157,7 @@ fn overlap(plan: &Plan) -> Result<(), LowerError> {
     let lives = lives(plan);
     let mut temps: Vec<(usize, usize, (usize, usize))> = Vec::new();
     for (buffer, life) in plan.buffers.iter().zip(&lives) {
-        if let (Place::Temp(Some(at)), Some(life)) = (&buffer.place, life) {
+        if let (Place::Temp(Some(at)), Some(life), true) = (&buffer.place, life, buffer.len > 0) {
             temps.push((*at, *at + buffer.bytes(), *life));
         }
     }

@@ -34,6 +34,10 @@ struct Free {
 
 impl Free {
     fn take(&mut self, bytes: usize) -> Option<usize> {
+        // Nothing is anywhere: it must not split a range that others use.
+        if bytes == 0 {
+            return Some(0);
+        }
         let fit = self.ranges.iter().find(|&(_, &len)| len >= bytes).map(|(&at, &len)| (at, len));
         if let Some((at, len)) = fit {
             self.ranges.remove(&at);

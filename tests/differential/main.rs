@@ -5,6 +5,8 @@
 //! that a long run can be continued.
 #![cfg(feature = "jit")]
 
+mod found;
+
 use cotangent::fuzzing::{Campaign, Rng, Source, Target};
 use std::env;
 use std::fs;

@@ -1,0 +1,34 @@
+//! Graphs that a long run failed on, made small.
+
+use cotangent::{Checks, Forms, Graph, OptLevel, Options, Program};
+
+/// Compiles with the plan checked, in every form that fits any graph.
+fn compiles(text: &str) {
+    let graph: Graph = text.parse().expect("a graph");
+    for opt in [OptLevel::None, OptLevel::Full] {
+        let forms = Forms::FORWARD | Forms::VJP | Forms::REVERSE | Forms::DENSE | Forms::JVP;
+        let options = Options::default().forms(forms).opt(opt).checks(Checks::On);
+        if let Err(error) = Program::compile(&graph, &options) {
+            panic!("{opt:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_buffer_inside_the_life_of_another() {
+    compiles(
+        r#"cotangent graph v1
+input %0 "x0": f32[31]
+input %1 "x1": f64[3,31]
+input %2 "x2": i64[0]
+input %3 "x3": f32[0,3]
+input %4 "x4": f32[1]
+input %5 "x5": f32[31]
+%6 = cos %5: f32[31]
+%7 = gather %6 %2 {axis=0, zero=true}: f32[0]
+%8 = scatter_add %4 %2 %7 {axis=0, zero=false}: f32[1]
+%9 = atan %8: f32[1]
+output %9
+"#,
+    );
+}
