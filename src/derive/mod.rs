@@ -1,5 +1,6 @@
 //! Differentiation: graphs to graphs, by the rules of the op table.
 
+mod definition;
 mod forms;
 pub(crate) mod sweep;
 

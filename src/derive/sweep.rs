@@ -1,6 +1,7 @@
 //! The two sweeps, written once against the emitter: nodes from high id to low
 //! with VJP rules, nodes from low id to high with JVP rules.
 
+use crate::derive::definition;
 use crate::graph::{Graph, GraphError, Node, NodeId, ValueId};
 use crate::ops::{Emitter, Flow, OpError, Rule, Site, Swept};
 use smallvec::SmallVec;
@@ -79,9 +80,12 @@ pub fn reverse(
     for seed in values.iter().filter_map(|v| v.cotangent) {
         e.hold(seed);
     }
+    // On the tape a value of the graph is its own handle; in a definition it is not.
+    let identity = handles.iter().enumerate().all(|(i, handle)| handle.index() == i);
     for (id, node) in graph.nodes_with_ids().rev() {
         let results = node.result().index()..node.result().index() + node.results().len();
-        if let [Swept { cotangent: Some(d), .. }] = values[results.clone()]
+        if let ([Swept { cotangent: Some(d), .. }], true) = (&values[results.clone()], identity)
+            && let d = *d
             && e.replay(node, d, &mut values)
         {
             continue;
@@ -101,6 +105,7 @@ pub fn reverse(
             Rule::Zero => continue,
             _ if !reached || !wanted.contains(&true) => continue,
             Rule::By(rule) => rule,
+            Rule::ByDefinition => definition::vjp,
             Rule::Missing => {
                 let missing = OpError::MissingRule { op: node.op.name(), rule: "VJP" };
                 return Err(located(missing.into(), graph, id));
@@ -208,6 +213,7 @@ pub fn forward(
         let rule = match node.op.row().jvp {
             Rule::Zero => continue,
             Rule::By(rule) => rule,
+            Rule::ByDefinition => definition::jvp,
             Rule::Missing => {
                 let missing = OpError::MissingRule { op: node.op.name(), rule: "JVP" };
                 return Err(located(missing.into(), graph, id));

@@ -147,10 +147,32 @@ impl Generator<'_> {
                 let shape = if self.source.chance(1, 2) { self.ty(a) } else { self.ty(b) }.shape.clone();
                 Some(vec![self.mask(Some(&shape))?, a, b])
             }
-            "mse" => {
+            "mse" | "l1" | "huber" | "bce_with_logits" | "kl_div" => {
                 let a = self.any_float()?;
                 let ty = self.ty(a).clone();
                 Some(vec![a, self.pick_or_make(ty, None)?])
+            }
+            "cross_entropy" => {
+                let logits = self.pick(|t| t.dtype.is_float() && t.shape.rank() > 0)?;
+                let (rows, classes) = match self.ty(logits).shape.dims() {
+                    [rows @ .., classes] => (Shape::new(rows), *classes),
+                    [] => return None,
+                };
+                Some(vec![logits, self.make(ValueType::new(DType::I64, rows), Some(classes))?])
+            }
+            "tril" | "triu" => Some(vec![self.pick(|t| t.dtype.is_float() && t.shape.rank() > 1)?]),
+            "trace" => Some(vec![self.pick(|t| t.dtype.is_float() && t.shape.rank() == 2)?]),
+            "outer" => {
+                let a = self.pick(|t| t.dtype.is_float() && t.shape.rank() == 1)?;
+                let dtype = self.ty(a).dtype;
+                Some(vec![a, self.pick(|t| t.dtype == dtype && t.shape.rank() == 1)?])
+            }
+            "stack" => {
+                let a = self.pick(|_| true)?;
+                let ty = self.ty(a).clone();
+                let more = self.source.below(3);
+                let others = (0..more).map(|_| self.pick(|t| *t == ty)).collect::<Option<Vec<Slot>>>()?;
+                Some([vec![a], others].concat())
             }
             "matmul" | "matvec" | "vecmat" | "dot" | "linear" => self.product(row),
             "broadcast_to" | "reshape" | "permute" | "slice" | "flip" | "split" | "cast" | "detach" => {

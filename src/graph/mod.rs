@@ -2,6 +2,7 @@
 
 mod builder;
 mod data;
+mod defined;
 mod dot;
 mod error;
 mod text;

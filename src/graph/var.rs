@@ -30,15 +30,15 @@ impl<'b> Var<'b> {
         self.id
     }
 
-    fn op1(self, op: Op, at: At) -> Var<'b> {
+    pub(super) fn op1(self, op: Op, at: At) -> Var<'b> {
         self.builder.apply_at(op, &[self], at)
     }
 
-    fn op2(self, op: Op, other: Var<'b>, at: At) -> Var<'b> {
+    pub(super) fn op2(self, op: Op, other: Var<'b>, at: At) -> Var<'b> {
         self.builder.apply_at(op, &[self, other], at)
     }
 
-    fn fail(self, error: OpError, at: At) -> Var<'b> {
+    pub(super) fn fail(self, error: OpError, at: At) -> Var<'b> {
         let operands = self.id.iter().map(|&id| self.builder.describe(id)).collect();
         self.builder.var(Err(GraphError::from(error).with_operands(operands)), at)
     }
@@ -50,7 +50,7 @@ impl<'b> Var<'b> {
     }
 
     /// Axes counted from the front, ascending.
-    fn axes(self, op: &'static str, axes: &[isize]) -> Result<Vec<usize>, OpError> {
+    pub(super) fn axes(self, op: &'static str, axes: &[isize]) -> Result<Vec<usize>, OpError> {
         let shape = self.shape();
         let mut out = Vec::with_capacity(axes.len());
         for &axis in axes {
@@ -64,7 +64,13 @@ impl<'b> Var<'b> {
         Ok(out)
     }
 
-    fn over(self, name: &'static str, axes: &[isize], at: At, op: impl FnOnce(&[usize]) -> Op) -> Var<'b> {
+    pub(super) fn over(
+        self,
+        name: &'static str,
+        axes: &[isize],
+        at: At,
+        op: impl FnOnce(&[usize]) -> Op,
+    ) -> Var<'b> {
         if self.id.is_none() {
             return self;
         }
@@ -74,11 +80,17 @@ impl<'b> Var<'b> {
         }
     }
 
-    fn along(self, name: &'static str, axis: isize, at: At, op: impl FnOnce(usize) -> Op) -> Var<'b> {
+    pub(super) fn along(
+        self,
+        name: &'static str,
+        axis: isize,
+        at: At,
+        op: impl FnOnce(usize) -> Op,
+    ) -> Var<'b> {
         self.over(name, &[axis], at, |axes| op(axes[0]))
     }
 
-    fn all_axes(self) -> Vec<isize> {
+    pub(super) fn all_axes(self) -> Vec<isize> {
         (0..self.shape().rank() as isize).collect()
     }
 }
@@ -467,7 +479,7 @@ pub enum KeepDims {
 }
 
 impl KeepDims {
-    fn flag(self) -> bool {
+    pub(super) fn flag(self) -> bool {
         self == KeepDims::Yes
     }
 }

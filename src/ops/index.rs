@@ -24,7 +24,12 @@ const INDEXED: Row = Row {
 };
 
 /// Checks a constant index against the axis it selects from.
-fn check_constant(op: &Op, index: &Operand<'_>, shape: &Shape, axis: usize) -> Result<(), OpError> {
+pub(super) fn check_constant(
+    op: &Op,
+    index: &Operand<'_>,
+    shape: &Shape,
+    axis: usize,
+) -> Result<(), OpError> {
     let Some(literal) = index.literal.filter(|_| !op.attrs.flag(1)) else { return Ok(()) };
     if literal.ty().numel() == 0 {
         return Ok(());

@@ -5,7 +5,9 @@ use crate::ops::attr::Attr;
 use crate::ops::literal::Literal;
 use crate::ops::loss::LossReduction;
 use crate::ops::row::{Op, Row};
-use crate::ops::{contract, elementwise, index, logic, loss, math, movement, reduce, softmax, source};
+use crate::ops::{
+    arrange, contract, elementwise, index, logic, loss, math, movement, reduce, softmax, source, statistics,
+};
 use std::sync::Arc;
 
 fn ints(v: &[usize]) -> Attr {
@@ -48,6 +50,10 @@ plain! {
     recip = elementwise::RECIP;
     /// Square root; NaN below 0
     sqrt = elementwise::SQRT;
+    /// a_i b_j
+    outer = arrange::OUTER;
+    /// Sum of the diagonal
+    trace = arrange::TRACE;
     /// max(x, 0)
     relu = elementwise::RELU;
     /// IEEE 754-2019 maximum
@@ -230,4 +236,69 @@ pub fn scatter_add(axis: usize, zero: bool) -> Op {
 /// Squared error
 pub fn mse(reduction: LossReduction) -> Op {
     Op::with(&loss::MSE, vec![Attr::Int(reduction.code())])
+}
+
+/// Absolute error
+pub fn l1(reduction: LossReduction) -> Op {
+    Op::with(&loss::L1, vec![Attr::Int(reduction.code())])
+}
+
+/// Squared error near 0, absolute error beyond `delta`
+pub fn huber(reduction: LossReduction, delta: f64) -> Op {
+    Op::with(&loss::HUBER, vec![Attr::Int(reduction.code()), Attr::Float(delta)])
+}
+
+/// Binary cross entropy of logits and probabilities
+pub fn bce_with_logits(reduction: LossReduction) -> Op {
+    Op::with(&loss::BCE_WITH_LOGITS, vec![Attr::Int(reduction.code())])
+}
+
+/// Kullback-Leibler divergence of log-probabilities from probabilities
+pub fn kl_div(reduction: LossReduction) -> Op {
+    Op::with(&loss::KL_DIV, vec![Attr::Int(reduction.code())])
+}
+
+/// Cross entropy of logits and classes
+pub fn cross_entropy(reduction: LossReduction, label_smoothing: f64) -> Op {
+    Op::with(&loss::CROSS_ENTROPY, vec![Attr::Int(reduction.code()), Attr::Float(label_smoothing)])
+}
+
+/// Minimum over ascending axes
+pub fn reduce_min(axes: &[usize], keepdims: bool) -> Op {
+    Op::with(&statistics::REDUCE_MIN, vec![ints(axes), Attr::Bool(keepdims)])
+}
+
+/// Product over ascending axes
+pub fn prod(axes: &[usize], keepdims: bool) -> Op {
+    Op::with(&statistics::PROD, vec![ints(axes), Attr::Bool(keepdims)])
+}
+
+/// Variance over ascending axes
+pub fn var(axes: &[usize], keepdims: bool, ddof: i64) -> Op {
+    Op::with(&statistics::VAR, vec![ints(axes), Attr::Bool(keepdims), Attr::Int(ddof)])
+}
+
+/// Euclidean norm over ascending axes
+pub fn norm2(axes: &[usize], keepdims: bool) -> Op {
+    Op::with(&statistics::NORM2, vec![ints(axes), Attr::Bool(keepdims)])
+}
+
+/// Tensors side by side along a new axis
+pub fn stack(axis: usize) -> Op {
+    Op::with(&arrange::STACK, vec![int(axis)])
+}
+
+/// A cyclic shift along an axis
+pub fn roll(axis: usize, shift: i64) -> Op {
+    Op::with(&arrange::ROLL, vec![int(axis), Attr::Int(shift)])
+}
+
+/// Lower triangles
+pub fn tril(k: i64) -> Op {
+    Op::with(&arrange::TRIL, vec![Attr::Int(k)])
+}
+
+/// Upper triangles
+pub fn triu(k: i64) -> Op {
+    Op::with(&arrange::TRIU, vec![Attr::Int(k)])
 }

@@ -12,6 +12,7 @@ mod literal;
 mod row;
 mod rules;
 
+mod arrange;
 mod contract;
 mod elementwise;
 mod index;
@@ -23,6 +24,7 @@ mod movement;
 mod reduce;
 mod softmax;
 mod source;
+mod statistics;
 
 pub use attr::{Attr, AttrKind, Attrs};
 #[cfg(feature = "jit")]
@@ -49,6 +51,8 @@ pub fn table() -> impl Iterator<Item = &'static Row> {
         contract::ROWS,
         index::ROWS,
         loss::ROWS,
+        statistics::ROWS,
+        arrange::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -37,7 +37,7 @@ pub(super) fn infer_reduction(op: &Op, operands: &[Operand<'_>]) -> Result<Types
 }
 
 /// A maximum of nothing is not a number anyone agrees on.
-fn infer_extremum(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
+pub(super) fn infer_extremum(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
     let types = infer_reduction(op, operands)?;
     let shape = &operands[0].ty.shape;
     if op.attrs.ints(0).iter().any(|&a| shape.dims()[a as usize] == 0) && types[0].numel() > 0 {

@@ -74,6 +74,8 @@ pub type JvpFn = fn(&mut dyn Emitter, &Site<'_>, &[Option<ValueId>]) -> Result<T
 pub enum Rule<F> {
     /// The rule.
     By(F),
+    /// It follows from the definition of the op by others.
+    ByDefinition,
     /// The results carry no derivative (integers, booleans, constants).
     Zero,
     /// No rule has been given: differentiating through this op is an error.

@@ -99,6 +99,10 @@ impl Case {
         self.attrs[name].as_bool().unwrap_or(false)
     }
 
+    pub fn int(&self, name: &str) -> Result<i64, Failure> {
+        self.attrs[name].as_i64().ok_or_else(|| format!("{}: no integer {name}", self.id).into())
+    }
+
     pub fn float(&self, name: &str) -> Result<f64, Failure> {
         let text = self.attrs[name].as_str().ok_or_else(|| format!("{}: no float {name}", self.id))?;
         bits(text.trim_start_matches("0x"))

@@ -1,7 +1,7 @@
 //! Kinks and special values: there is no truth there, only conventions. An
 //! element agrees if it is what one of the two recorded frameworks gives; where
 //! ours is neither, the reason stands in this list. What ours is, exactly, is
-//! tested in `tests/kinks.rs`.
+//! tested in `tests/kinks/`.
 
 use crate::case::{Array, Case};
 use crate::run::Answer;
@@ -44,6 +44,8 @@ const ZEROS: &str = "IEEE 754-2019 maximum and minimum order -0 below +0, whiche
 const HALVES: &str = "an unordered pair shares its gradient in halves, as a tie does";
 const TIES: &str = "where the maximum is NaN, the NaN elements tie";
 const NOTHING: &str = "the sum of no weight at all: nothing flows, rather than NaN";
+const OTHERS: &str =
+    "the derivative of a product are the products of the others, not the product over the one";
 const LATER: &str = "(2 d) x overflows later than d (2 x)";
 
 const DIFFERENCES: &[Difference] = &[
@@ -56,6 +58,10 @@ const DIFFERENCES: &[Difference] = &[
     differ("minimum", "jvp", |h| h.any(f64::is_nan), HALVES),
     differ("reduce_max", "vjp", |h| h.any(f64::is_nan), TIES),
     differ("reduce_max", "jvp", |h| h.output(f64::is_nan), TIES),
+    differ("reduce_min", "output", |h| h.output(|y| y == 0.0), ZEROS),
+    differ("reduce_min", "vjp", |h| h.any(f64::is_nan), TIES),
+    differ("reduce_min", "jvp", |h| h.output(f64::is_nan), TIES),
+    differ("prod", "jvp", |h| h.output(|y| !y.is_finite() || y == 0.0), OTHERS),
     differ("logsumexp", "vjp", |h| h.any(|x| x == f64::NEG_INFINITY), NOTHING),
     differ("logsumexp", "jvp", |h| h.output(|y| y == f64::NEG_INFINITY), NOTHING),
     differ("square", "vjp", |h| h.any(|x| x.abs() > f64::MAX / 2.0), LATER),

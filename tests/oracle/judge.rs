@@ -22,6 +22,16 @@ const SUMS: &[&str] = &[
     "embedding",
     "scatter_add",
     "mse",
+    "l1",
+    "huber",
+    "bce_with_logits",
+    "kl_div",
+    "cross_entropy",
+    "reduce_min",
+    "prod",
+    "var",
+    "norm2",
+    "trace",
 ];
 
 /// Units in the last place that an element-wise value may be off at arguments

@@ -1,0 +1,133 @@
+//! Methods of variables for the ops that are defined by others.
+
+use crate::graph::builder::Var;
+use crate::graph::var::KeepDims;
+use crate::ops::{LossReduction, OpError, make};
+use std::panic::Location;
+
+impl<'b> Var<'b> {
+    /// Smallest of all elements; ties share the gradient.
+    #[track_caller]
+    pub fn reduce_min(self) -> Var<'b> {
+        self.over("reduce_min", &self.all_axes(), Location::caller(), |axes| make::reduce_min(axes, false))
+    }
+
+    /// Smallest element over a set of axes.
+    #[track_caller]
+    pub fn reduce_min_over(self, axes: &[isize], keepdims: KeepDims) -> Var<'b> {
+        self.over("reduce_min", axes, Location::caller(), |axes| make::reduce_min(axes, keepdims.flag()))
+    }
+
+    /// Product of all elements; 1 where there are none.
+    #[track_caller]
+    pub fn prod(self) -> Var<'b> {
+        self.over("prod", &self.all_axes(), Location::caller(), |axes| make::prod(axes, false))
+    }
+
+    /// Product over a set of axes.
+    #[track_caller]
+    pub fn prod_over(self, axes: &[isize], keepdims: KeepDims) -> Var<'b> {
+        self.over("prod", axes, Location::caller(), |axes| make::prod(axes, keepdims.flag()))
+    }
+
+    /// Variance over a set of axes: squared deviations over `n - ddof`.
+    #[track_caller]
+    pub fn var_over(self, axes: &[isize], keepdims: KeepDims, ddof: i64) -> Var<'b> {
+        self.over("var", axes, Location::caller(), |axes| make::var(axes, keepdims.flag(), ddof))
+    }
+
+    /// Euclidean norm of all elements; derivative 0 where all are 0.
+    #[track_caller]
+    pub fn norm2(self) -> Var<'b> {
+        self.over("norm2", &self.all_axes(), Location::caller(), |axes| make::norm2(axes, false))
+    }
+
+    /// Euclidean norm over a set of axes.
+    #[track_caller]
+    pub fn norm2_over(self, axes: &[isize], keepdims: KeepDims) -> Var<'b> {
+        self.over("norm2", axes, Location::caller(), |axes| make::norm2(axes, keepdims.flag()))
+    }
+
+    /// This and others of the same shape side by side along a new axis, counted in
+    /// the result.
+    #[track_caller]
+    pub fn stack(self, others: &[Var<'b>], axis: isize) -> Var<'b> {
+        let at = Location::caller();
+        if self.id.is_none() {
+            return self;
+        }
+        let shape = self.shape();
+        let from_front = if axis < 0 { axis + shape.rank() as isize + 1 } else { axis };
+        match usize::try_from(from_front) {
+            Ok(axis) => {
+                let parts: Vec<Var<'b>> = std::iter::once(self).chain(others.iter().copied()).collect();
+                self.builder.apply_at(make::stack(axis), &parts, at)
+            }
+            Err(_) => self.fail(OpError::Axis { op: "stack", axis: axis as i64, shape }, at),
+        }
+    }
+
+    /// Elements moved along an axis by `shift`; those that leave come in again.
+    #[track_caller]
+    pub fn roll(self, axis: isize, shift: i64) -> Var<'b> {
+        self.along("roll", axis, Location::caller(), |axis| make::roll(axis, shift))
+    }
+
+    /// The elements on and below diagonal `k` of the last two axes, 0 above.
+    #[track_caller]
+    pub fn tril(self, k: i64) -> Var<'b> {
+        self.op1(make::tril(k), Location::caller())
+    }
+
+    /// The elements on and above diagonal `k` of the last two axes, 0 below.
+    #[track_caller]
+    pub fn triu(self, k: i64) -> Var<'b> {
+        self.op1(make::triu(k), Location::caller())
+    }
+
+    /// a_i b_j of two vectors.
+    #[track_caller]
+    pub fn outer(self, other: Var<'b>) -> Var<'b> {
+        self.op2(make::outer(), other, Location::caller())
+    }
+
+    /// The sum of the diagonal of a matrix.
+    #[track_caller]
+    pub fn trace(self) -> Var<'b> {
+        self.op1(make::trace(), Location::caller())
+    }
+
+    /// Absolute error against a target.
+    #[track_caller]
+    pub fn l1(self, target: Var<'b>, reduction: LossReduction) -> Var<'b> {
+        self.op2(make::l1(reduction), target, Location::caller())
+    }
+
+    /// Huber's loss: half the squared error within `delta`, beyond it
+    /// `delta (|error| - delta / 2)`.
+    #[track_caller]
+    pub fn huber(self, target: Var<'b>, reduction: LossReduction, delta: f64) -> Var<'b> {
+        self.op2(make::huber(reduction, delta), target, Location::caller())
+    }
+
+    /// Binary cross entropy of these logits and target probabilities.
+    #[track_caller]
+    pub fn bce_with_logits(self, target: Var<'b>, reduction: LossReduction) -> Var<'b> {
+        self.op2(make::bce_with_logits(reduction), target, Location::caller())
+    }
+
+    /// Kullback-Leibler divergence of these log-probabilities from target
+    /// probabilities.
+    #[track_caller]
+    pub fn kl_div(self, target: Var<'b>, reduction: LossReduction) -> Var<'b> {
+        self.op2(make::kl_div(reduction), target, Location::caller())
+    }
+
+    /// Cross entropy of these logits, classes along the last axis, and an i64 class
+    /// for each row; `label_smoothing` is the part of the probability that is spread
+    /// over all classes.
+    #[track_caller]
+    pub fn cross_entropy(self, class: Var<'b>, reduction: LossReduction, label_smoothing: f64) -> Var<'b> {
+        self.op2(make::cross_entropy(reduction, label_smoothing), class, Location::caller())
+    }
+}
