@@ -5,6 +5,7 @@ use crate::jit::JitError;
 use crate::jit::code::CodeReport;
 use crate::jit::emit::Chunk;
 use cranelift_codegen::Context;
+use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{InstBuilder, LibCall};
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
@@ -83,6 +84,10 @@ pub fn place(module: &mut JITModule, running: Running<'_>, report: &mut CodeRepo
             .map(|reloc| ModuleReloc::from_mach_reloc(reloc, &context.func, *id))
             .collect();
         for reloc in &relocs {
+            // Others reach 2 GiB, and linking panics where that is too little.
+            if reloc.kind != Reloc::Abs8 {
+                return Err(JitError::Internal("code that must stand near other code"));
+            }
             if let ModuleRelocTarget::LibCall(call) = reloc.name {
                 report.symbols.push(libcall_name(call));
             }
@@ -122,6 +127,8 @@ pub fn driver(
             let args = b.block_params(block).to_vec();
             for &chunk in group {
                 let target = module.declare_func_in_func(chunk, b.func);
+                // Memory for code may be had far from where the first of it was.
+                b.func.dfg.ext_funcs[target].colocated = false;
                 b.ins().call(target, &args);
             }
             b.ins().return_(&[]);

@@ -5,7 +5,6 @@ use crate::ops::attr::AttrKind;
 use crate::ops::emit::Emitter;
 use crate::ops::error::OpError;
 use crate::ops::infer;
-use crate::ops::literal::{Elements, Literal};
 use crate::ops::make;
 use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Site, Types, Value};
 use smallvec::{SmallVec, smallvec};
@@ -119,34 +118,67 @@ fn matrix(op: &Op, shape: &Shape) -> Result<(usize, usize), OpError> {
 /// The elements on and below diagonal `k` of matrices, 0 above.
 pub static TRIL: Row = Row {
     name: "tril",
-    value: Value::Expand(|e, site| triangle(e, site, |row, column, k| column - row <= k)),
+    value: Value::Expand(|e, site| {
+        let x = site.operands[0];
+        let below = below(e, x, site.op.attrs.int(0))?;
+        Ok(smallvec![e.select_or_zero(below, x)?])
+    }),
     ..TRIANGLE
 };
 
 /// The elements on and above diagonal `k` of matrices, 0 below.
 pub static TRIU: Row = Row {
     name: "triu",
-    value: Value::Expand(|e, site| triangle(e, site, |row, column, k| column - row >= k)),
+    value: Value::Expand(|e, site| {
+        let x = site.operands[0];
+        let below = below(e, x, site.op.attrs.int(0).saturating_sub(1))?;
+        let zero = e.scalar_like(x, 0.0)?;
+        Ok(smallvec![e.select(below, zero, x)?])
+    }),
     ..TRIANGLE
 };
 
-fn triangle(
-    e: &mut dyn Emitter,
-    site: &Site<'_>,
-    keeps: fn(i128, i128, i128) -> bool,
-) -> Result<SmallVec<[ValueId; 1]>, OpError> {
-    let (x, k) = (site.operands[0], i128::from(site.op.attrs.int(0)));
+/// Whether an element of matrices is on or below diagonal `k`: views of a few
+/// filled constants, however large the matrix.
+fn below(e: &mut dyn Emitter, x: ValueId, k: i64) -> R {
     let shape = e.shape(x);
-    let (m, n) = matrix(site.op, &shape)?;
-    if shape.numel() == 0 {
-        return Ok(smallvec![x]);
+    let [.., m, n] = *shape.dims() else { return e.full(DType::Bool, Shape::scalar(), 1.0) };
+    let at = |row: i128, least: usize| row.clamp(least as i128, m as i128) as usize;
+    // Above `first` no element is, from `last` on all are.
+    let first = at(-i128::from(k), 0);
+    let last = at(n as i128 - 1 - i128::from(k), first);
+    let mut blocks: SmallVec<[ValueId; 3]> = SmallVec::new();
+    if first > 0 {
+        blocks.push(e.full(DType::Bool, Shape::new(&[first, n]), 0.0)?);
     }
-    let kept = (0..m * n).map(|i| keeps((i / n) as i128, (i % n) as i128, k)).collect();
-    let Some(mask) = Literal::new(Shape::new(&[m, n]), Elements::Bool(kept)) else {
-        return Err(OpError::Shape { op: site.op.name(), shape, why: "has no mask".into() });
-    };
-    let mask = e.one(make::constant(mask), &[])?;
-    Ok(smallvec![e.select_or_zero(mask, x)?])
+    if last > first {
+        blocks.push(staircase(e, last - first, n, (first as i128 + i128::from(k)) as usize)?);
+    }
+    if m > last || m == 0 {
+        blocks.push(e.full(DType::Bool, Shape::new(&[m - last, n]), 1.0)?);
+    }
+    match *blocks.as_slice() {
+        [only] => Ok(only),
+        _ => e.one(make::concat(0), &blocks),
+    }
+}
+
+/// column <= row + k of a matrix with fewer rows than columns: a pattern of length
+/// `m + n`, cut into rows of one less, so that each row is shifted by one.
+fn staircase(e: &mut dyn Emitter, m: usize, n: usize, k: usize) -> R {
+    let mut parts: SmallVec<[ValueId; 3]> = SmallVec::new();
+    for (value, length) in [(1.0, k + 1), (0.0, n - k), (1.0, m - 1)] {
+        if length > 0 {
+            parts.push(e.full(DType::Bool, Shape::new(&[length]), value)?);
+        }
+    }
+    let pattern = e.one(make::concat(0), &parts)?;
+    let (long, short) = (m + n, m + n - 1);
+    let rows = e.broadcast_to(pattern, &Shape::new(&[m, long]))?;
+    let flat = e.reshape(rows, &Shape::new(&[m * long]))?;
+    let cut = e.one(make::slice(&[0], &[m * short], &[1]), &[flat])?;
+    let skewed = e.reshape(cut, &Shape::new(&[m, short]))?;
+    e.one(make::slice(&[0, 0], &[m, n], &[1, 1]), &[skewed])
 }
 
 /// a_i b_j of two vectors.
