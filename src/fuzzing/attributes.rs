@@ -25,6 +25,12 @@ impl Generator<'_> {
                     list(ty.shape.dims().iter().map(|_| self.source.below(6).saturating_sub(3) as i64))
                 }
                 "sizes" => Attr::Ints(self.sizes(&ty.shape, &attrs)),
+                "groups" => {
+                    let channels = ty.shape.dims().get(1).copied().unwrap_or(1).max(1);
+                    let parts: Vec<i64> =
+                        (1..=channels.min(64) as i64).filter(|g| channels as i64 % g == 0).collect();
+                    Attr::Int(crate::fuzzing::source::pick(self.source, &parts)?)
+                }
                 "reduction" => Attr::Int(self.source.below(3) as i64),
                 _ => self.by_kind(spec.kind, &ty)?,
             };

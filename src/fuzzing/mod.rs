@@ -10,6 +10,7 @@ mod campaign;
 mod case;
 #[cfg(feature = "jit")]
 mod compare;
+mod composed;
 #[cfg(feature = "jit")]
 mod differential;
 #[cfg(feature = "jit")]

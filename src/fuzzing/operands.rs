@@ -160,6 +160,8 @@ impl Generator<'_> {
                 };
                 Some(vec![logits, self.make(ValueType::new(DType::I64, rows), Some(classes))?])
             }
+            "layer_norm" | "rms_norm" | "batch_norm_eval" | "batch_norm_train" | "group_norm" | "sdpa"
+            | "lstm_cell" | "gru_cell" => self.composed(row),
             "tril" | "triu" => Some(vec![self.pick(|t| t.dtype.is_float() && t.shape.rank() > 1)?]),
             "trace" => Some(vec![self.pick(|t| t.dtype.is_float() && t.shape.rank() == 2)?]),
             "outer" => {

@@ -130,4 +130,84 @@ impl<'b> Var<'b> {
     pub fn cross_entropy(self, class: Var<'b>, reduction: LossReduction, label_smoothing: f64) -> Var<'b> {
         self.op2(make::cross_entropy(reduction, label_smoothing), class, Location::caller())
     }
+
+    /// Mean 0 and variance 1 over the trailing axes, those of `weight`; then
+    /// `weight` and `bias`.
+    #[track_caller]
+    pub fn layer_norm(self, weight: Var<'b>, bias: Var<'b>, eps: f64) -> Var<'b> {
+        self.builder.apply_at(make::layer_norm(eps), &[self, weight, bias], Location::caller())
+    }
+
+    /// x / sqrt(mean(x^2) + eps) over the trailing axes, those of `weight`; then `weight`.
+    #[track_caller]
+    pub fn rms_norm(self, weight: Var<'b>, eps: f64) -> Var<'b> {
+        self.op2(make::rms_norm(eps), weight, Location::caller())
+    }
+
+    /// Channels (the second axis) normalised by given statistics, then `weight` and
+    /// `bias`.
+    #[track_caller]
+    pub fn batch_norm_eval(
+        self,
+        [mean, variance]: [Var<'b>; 2],
+        weight: Var<'b>,
+        bias: Var<'b>,
+        eps: f64,
+    ) -> Var<'b> {
+        let operands = [self, mean, variance, weight, bias];
+        self.builder.apply_at(make::batch_norm_eval(eps), &operands, Location::caller())
+    }
+
+    /// Channels (the second axis) normalised over the batch and all other axes by
+    /// their biased variance, then `weight` and `bias`.
+    #[track_caller]
+    pub fn batch_norm_train(self, weight: Var<'b>, bias: Var<'b>, eps: f64) -> Var<'b> {
+        self.builder.apply_at(make::batch_norm_train(eps), &[self, weight, bias], Location::caller())
+    }
+
+    /// Groups of channels of each sample normalised, then `weight` and `bias` by
+    /// channel.
+    #[track_caller]
+    pub fn group_norm(self, groups: usize, weight: Var<'b>, bias: Var<'b>, eps: f64) -> Var<'b> {
+        self.builder.apply_at(make::group_norm(groups, eps), &[self, weight, bias], Location::caller())
+    }
+
+    /// Scaled dot-product attention of these queries (.., l, e): softmax(q k^T scale +
+    /// mask) v. A boolean mask keeps where it is true, another is added; `causal` keeps
+    /// keys up to the query's position; the scale is 1 / sqrt(e) unless given.
+    #[track_caller]
+    pub fn attention(
+        self,
+        key: Var<'b>,
+        value: Var<'b>,
+        mask: Option<Var<'b>>,
+        causal: bool,
+        scale: Option<f64>,
+    ) -> Var<'b> {
+        let width = self.shape().dims().last().copied().unwrap_or(1);
+        let scale = scale.unwrap_or(1.0 / (width as f64).sqrt());
+        let operands: Vec<Var<'b>> = [self, key, value].into_iter().chain(mask).collect();
+        self.builder.apply_at(make::sdpa(causal, scale), &operands, Location::caller())
+    }
+
+    /// One step of a long short-term memory with this input; gates in the order i, f,
+    /// g, o. The new state and the new cell.
+    #[track_caller]
+    pub fn lstm_cell(
+        self,
+        [h, c]: [Var<'b>; 2],
+        weights: [Var<'b>; 2],
+        biases: [Var<'b>; 2],
+    ) -> [Var<'b>; 2] {
+        let operands = [self, h, c, weights[0], weights[1], biases[0], biases[1]];
+        let results = self.builder.apply_many(make::lstm_cell(), &operands, 2, Location::caller());
+        std::array::from_fn(|i| results.get(i).copied().unwrap_or(Var { id: None, ..self }))
+    }
+
+    /// One step of a gated recurrent unit with this input; gates in the order r, z, n.
+    #[track_caller]
+    pub fn gru_cell(self, h: Var<'b>, weights: [Var<'b>; 2], biases: [Var<'b>; 2]) -> Var<'b> {
+        let operands = [self, h, weights[0], weights[1], biases[0], biases[1]];
+        self.builder.apply_at(make::gru_cell(), &operands, Location::caller())
+    }
 }

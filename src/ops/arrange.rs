@@ -6,7 +6,7 @@ use crate::ops::emit::Emitter;
 use crate::ops::error::OpError;
 use crate::ops::infer;
 use crate::ops::make;
-use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Site, Types, Value};
+use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Types, Value};
 use smallvec::{SmallVec, smallvec};
 
 type R = Result<ValueId, OpError>;
@@ -140,7 +140,7 @@ pub static TRIU: Row = Row {
 
 /// Whether an element of matrices is on or below diagonal `k`: views of a few
 /// filled constants, however large the matrix.
-fn below(e: &mut dyn Emitter, x: ValueId, k: i64) -> R {
+pub(super) fn below(e: &mut dyn Emitter, x: ValueId, k: i64) -> R {
     let shape = e.shape(x);
     let [.., m, n] = *shape.dims() else { return e.full(DType::Bool, Shape::scalar(), 1.0) };
     let at = |row: i128, least: usize| row.clamp(least as i128, m as i128) as usize;

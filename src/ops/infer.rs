@@ -1,8 +1,8 @@
 //! Pieces of shape rules that several families share.
 
-use crate::graph::{DType, Shape, ValueType};
+use crate::graph::{DType, Graph, Recorder, Shape, ValueId, ValueType};
 use crate::ops::error::OpError;
-use crate::ops::row::{Op, Operand, Types};
+use crate::ops::row::{Op, Operand, Site, Types, Value};
 use smallvec::{SmallVec, smallvec};
 
 /// NumPy's broadcast of two shapes: aligned at the right, 1 stretches.
@@ -69,6 +69,22 @@ pub fn elementwise(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> 
 /// The same type as the single operand, which may be of any element type.
 pub fn same(_: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
     Ok(smallvec![operands[0].ty.clone()])
+}
+
+/// The types that an op's definition by others gives. Says of operands that do not
+/// fit what the inner op says, so what can be wrong is checked before.
+pub fn by_definition(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
+    let Value::Expand(expand) = op.row().value else {
+        return Err(OpError::MissingRule { op: op.name(), rule: "shape" });
+    };
+    let mut graph = Graph::new();
+    let mut ids: SmallVec<[ValueId; 4]> = SmallVec::new();
+    for operand in operands {
+        ids.push(graph.push_input("", operand.ty.clone())?);
+    }
+    let mut recorder = Recorder::new(graph);
+    let results = expand(&mut recorder, &Site { op, operands: &ids, results: &[], wanted: &[] })?;
+    Ok(results.iter().map(|&v| recorder.graph().ty(v).clone()).collect())
 }
 
 /// An axis attribute in range.

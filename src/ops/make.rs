@@ -6,7 +6,8 @@ use crate::ops::literal::Literal;
 use crate::ops::loss::LossReduction;
 use crate::ops::row::{Op, Row};
 use crate::ops::{
-    arrange, contract, elementwise, index, logic, loss, math, movement, reduce, softmax, source, statistics,
+    arrange, contract, elementwise, index, logic, loss, math, movement, network, norm, reduce, softmax,
+    source, statistics,
 };
 use std::sync::Arc;
 
@@ -54,6 +55,10 @@ plain! {
     outer = arrange::OUTER;
     /// Sum of the diagonal
     trace = arrange::TRACE;
+    /// Long short-term memory
+    lstm_cell = network::LSTM_CELL;
+    /// Gated recurrent unit
+    gru_cell = network::GRU_CELL;
     /// max(x, 0)
     relu = elementwise::RELU;
     /// IEEE 754-2019 maximum
@@ -301,4 +306,34 @@ pub fn tril(k: i64) -> Op {
 /// Upper triangles
 pub fn triu(k: i64) -> Op {
     Op::with(&arrange::TRIU, vec![Attr::Int(k)])
+}
+
+/// Normalisation over the trailing axes
+pub fn layer_norm(eps: f64) -> Op {
+    Op::with(&norm::LAYER_NORM, vec![Attr::Float(eps)])
+}
+
+/// Normalisation of the mean square over the trailing axes
+pub fn rms_norm(eps: f64) -> Op {
+    Op::with(&norm::RMS_NORM, vec![Attr::Float(eps)])
+}
+
+/// Normalisation of channels by given statistics
+pub fn batch_norm_eval(eps: f64) -> Op {
+    Op::with(&norm::BATCH_NORM_EVAL, vec![Attr::Float(eps)])
+}
+
+/// Normalisation of channels over the batch
+pub fn batch_norm_train(eps: f64) -> Op {
+    Op::with(&norm::BATCH_NORM_TRAIN, vec![Attr::Float(eps)])
+}
+
+/// Normalisation of groups of channels
+pub fn group_norm(groups: usize, eps: f64) -> Op {
+    Op::with(&norm::GROUP_NORM, vec![int(groups), Attr::Float(eps)])
+}
+
+/// Scaled dot-product attention
+pub fn sdpa(causal: bool, scale: f64) -> Op {
+    Op::with(&network::SDPA, vec![Attr::Bool(causal), Attr::Float(scale)])
 }

@@ -21,6 +21,8 @@ mod loss;
 pub mod make;
 mod math;
 mod movement;
+mod network;
+mod norm;
 mod reduce;
 mod softmax;
 mod source;
@@ -53,6 +55,8 @@ pub fn table() -> impl Iterator<Item = &'static Row> {
         loss::ROWS,
         statistics::ROWS,
         arrange::ROWS,
+        norm::ROWS,
+        network::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -88,6 +88,19 @@ fn outputs<'b>(case: &Case, v: &[Var<'b>]) -> Result<Option<Vec<Var<'b>>>, Failu
         "bce_with_logits" => v[0].bce_with_logits(v[1], reduction(case)?),
         "kl_div" => v[0].kl_div(v[1], reduction(case)?),
         "cross_entropy" => v[0].cross_entropy(v[1], reduction(case)?, case.float("label_smoothing")?),
+        "layer_norm" => v[0].layer_norm(v[1], v[2], case.float("eps")?),
+        "rms_norm" => v[0].rms_norm(v[1], case.float("eps")?),
+        "batch_norm_eval" => v[0].batch_norm_eval([v[1], v[2]], v[3], v[4], case.float("eps")?),
+        "batch_norm_train" => v[0].batch_norm_train(v[1], v[2], case.float("eps")?),
+        "group_norm" => v[0].group_norm(case.int("groups")? as usize, v[1], v[2], case.float("eps")?),
+        "sdpa" => {
+            let scale = if case.attrs["scale"].is_null() { None } else { Some(case.float("scale")?) };
+            v[0].attention(v[1], v[2], v.get(3).copied(), case.flag("causal"), scale)
+        }
+        "lstm_cell" => {
+            return Ok(Some(v[0].lstm_cell([v[1], v[2]], [v[3], v[4]], [v[5], v[6]]).to_vec()));
+        }
+        "gru_cell" => v[0].gru_cell(v[1], [v[2], v[3]], [v[4], v[5]]),
         "logsumexp" => v[0].logsumexp(&axes, keepdims),
         "softmax" => v[0].softmax(axis),
         "log_softmax" => v[0].log_softmax(axis),
