@@ -66,11 +66,16 @@ fn names(node: &CoreNode) -> usize {
     node.ty.numel()
 }
 
-/// Whether a node can be unrolled at all: an index given at run time cannot.
+/// Whether a node can be unrolled at all: an index given at run time cannot, nor
+/// one that turned out to be constant and out of range, which the call reports.
 fn can_unroll(core: &Core, node: &CoreNode) -> bool {
     match node.kind {
         Kind::Prim(Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd) => {
-            core.literal(node.operands[1]).is_some()
+            let Some(index) = core.literal(node.operands[1]) else { return false };
+            let axis = node.attrs().int(0) as usize;
+            let len = core.node(node.operands[0]).shape().dims()[axis] as u64;
+            let reads_zero = node.attrs().flag(1);
+            reads_zero || index.ty().numel() == 0 || (0..index.elements().len()).all(|i| index.bits(i) < len)
         }
         _ => true,
     }

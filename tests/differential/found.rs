@@ -1,6 +1,6 @@
 //! Graphs that a long run failed on, made small.
 
-use cotangent::{Checks, Forms, Graph, OptLevel, Options, Program};
+use cotangent::{Checks, Forms, Graph, OptLevel, Options, Program, RunError, Tape};
 
 /// Compiles with the plan checked, in every form that fits any graph.
 fn compiles(text: &str) {
@@ -31,4 +31,33 @@ input %5 "x5": f32[31]
 output %9
 "#,
     );
+}
+
+/// An index that is constant only once it has been computed is no error of
+/// authoring; both say so when it is used.
+#[test]
+fn a_computed_index_out_of_range() {
+    let graph: Graph = r#"cotangent graph v1
+%0 = const {data=[10, 20, 30]}: f64[3]
+%1 = const {data=[2.9, 3.1]}: f64[2]
+%2 = cast %1 {dtype=i64}: i64[2]
+%3 = gather %0 %2 {axis=0, zero=false}: f64[2]
+output %3
+"#
+    .parse()
+    .expect("a graph");
+    let Err(tape) = Tape::<cotangent::tape::Native>::compile(&graph, Vec::new()) else {
+        panic!("the tape read past the end")
+    };
+    assert!(tape.to_string().contains("index 3 at position 1"), "{tape}");
+    for opt in [OptLevel::None, OptLevel::Full] {
+        let options = Options::default().opt(opt).checks(Checks::On);
+        let program = Program::compile(&graph, &options).expect("a program");
+        let mut out = [0.0; 2];
+        let got = program.forward(&mut program.workspace(), &[], &mut [(&mut out).into()]);
+        assert!(
+            matches!(got, Err(RunError::Index { index: 3, position: 1, len: 3, .. })),
+            "{opt:?}: {got:?}"
+        );
+    }
 }
