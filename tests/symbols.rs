@@ -59,6 +59,10 @@ fn graphs() -> Vec<Graph> {
             let a = x.exp() + x.abs().log() + x.sin() * x.cos() + x.atan() * x.tanh();
             let b = x.sigmoid() + x.softplus() + x.abs().pow(y) + x.powi(7) + x.sqrt() / y.recip();
             let c = x.maximum(y) - x.minimum(y) + x.relu() + x.sign() + x.clamp(-0.5, 0.5);
+            let c = c + x.exp2() + x.expm1() + x.log2() + x.log1p() + x.tan() + x.asin() + x.acos();
+            let c = c + x.sinh() + x.cosh() + x.asinh() + x.acosh() + x.atanh() + x.cbrt() + x.rsqrt();
+            let c = c + x.erf() + x.erfc() + x.normal_cdf() + x.lgamma() + x.atan2(y) + x.hypot(y);
+            let c = c + x.silu() + x.gelu_erf() + x.gelu_tanh() + x.floor() + x.ceil() + x.round_even();
             let d = x.cast(dtype::i64).cast(dtype) + x.cast(dtype::f64).cast(dtype::f32).cast(dtype);
             let e = x.lt(y).select(a, b) + a.index_select(0, i) + c.index_add(0, i, d) + c.gather(0, i);
             let f = e.scatter_add(0, i, x).softmax(0) + e.logsumexp(&[0], cotangent::KeepDims::Yes);

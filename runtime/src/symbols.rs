@@ -53,11 +53,19 @@ scalar_rows! {
         softplus softplus_f32 = ct_softplus_f64 ct_softplus_f32;
         sign sign_f32 = ct_sign_f64 ct_sign_f32;
         rsqrt rsqrt_f32 = ct_rsqrt_f64 ct_rsqrt_f32;
+        floor floor_f32 = ct_floor_f64 ct_floor_f32;
+        ceil ceil_f32 = ct_ceil_f64 ct_ceil_f32;
+        round_even round_even_f32 = ct_round_even_f64 ct_round_even_f32;
+        normal_cdf normal_cdf_f32 = ct_normal_cdf_f64 ct_normal_cdf_f32;
+        silu silu_f32 = ct_silu_f64 ct_silu_f32;
+        gelu_erf gelu_erf_f32 = ct_gelu_erf_f64 ct_gelu_erf_f32;
+        gelu_tanh gelu_tanh_f32 = ct_gelu_tanh_f64 ct_gelu_tanh_f32;
     }
     (x, y) {
         atan2 atan2_f32 = ct_atan2_f64 ct_atan2_f32;
         pow pow_f32 = ct_pow_f64 ct_pow_f32;
         hypot hypot_f32 = ct_hypot_f64 ct_hypot_f32;
+        polygamma polygamma_f32 = ct_polygamma_f64 ct_polygamma_f32;
         maximum maximum_f32 = ct_maximum_f64 ct_maximum_f32;
         minimum minimum_f32 = ct_minimum_f64 ct_minimum_f32;
     }

@@ -147,6 +147,12 @@ impl Generator<'_> {
                 let shape = if self.source.chance(1, 2) { self.ty(a) } else { self.ty(b) }.shape.clone();
                 Some(vec![self.mask(Some(&shape))?, a, b])
             }
+            // Other orders than whole ones give only NaN.
+            "polygamma" if self.source.chance(7, 8) => {
+                let x = self.any_float()?;
+                let order = Literal::filled(self.ty(x).dtype, Shape::scalar(), self.source.below(5) as f64);
+                Some(vec![self.constant(make::constant(order))?, x])
+            }
             "mse" | "l1" | "huber" | "bce_with_logits" | "kl_div" => {
                 let a = self.any_float()?;
                 let ty = self.ty(a).clone();

@@ -133,6 +133,58 @@ unary! {
     atan;
     /// Hyperbolic tangent.
     tanh;
+    /// The next integer below; derivative 0.
+    floor;
+    /// The next integer above; derivative 0.
+    ceil;
+    /// The nearest integer, of two the even one; derivative 0.
+    round_even;
+    /// 2^x.
+    exp2;
+    /// e^x - 1, precise near 0.
+    expm1;
+    /// Binary logarithm.
+    log2;
+    /// log(1 + x), precise near 0.
+    log1p;
+    /// Tangent.
+    tan;
+    /// Arc sine.
+    asin;
+    /// Arc cosine.
+    acos;
+    /// Hyperbolic sine.
+    sinh;
+    /// Hyperbolic cosine.
+    cosh;
+    /// Inverse hyperbolic sine.
+    asinh;
+    /// Inverse hyperbolic cosine.
+    acosh;
+    /// Inverse hyperbolic tangent.
+    atanh;
+    /// Cube root.
+    cbrt;
+    /// 1 / sqrt(x).
+    rsqrt;
+    /// Error function.
+    erf;
+    /// 1 - erf(x), precise in the tail.
+    erfc;
+    /// Normal distribution function, precise in the tail.
+    normal_cdf;
+    /// Logarithm of the absolute value of the gamma function.
+    lgamma;
+    /// log(sigmoid(x)).
+    logsigmoid;
+    /// x sigmoid(x).
+    silu;
+    /// x times the normal distribution function.
+    gelu_erf;
+    /// GELU by its usual approximation with a hyperbolic tangent.
+    gelu_tanh;
+    /// x tanh(softplus(x)).
+    mish;
     /// 1 / (1 + e^-x).
     sigmoid;
     /// log(1 + e^x), without overflow.
@@ -166,6 +218,12 @@ binary! {
     minimum;
     /// x^y for real y.
     pow;
+    /// `y.atan2(x)`: the angle of the point (x, y).
+    atan2;
+    /// sqrt(x^2 + y^2), without overflow; derivative 0 at the origin.
+    hypot;
+    /// log(e^a + e^b), without overflow.
+    logaddexp;
     /// Mask of a == b.
     eq;
     /// Mask of a != b.
@@ -226,6 +284,26 @@ impl<'b> Var<'b> {
     #[track_caller]
     pub fn clamp(self, min: f64, max: f64) -> Var<'b> {
         self.op1(make::clamp(min, max), Location::caller())
+    }
+
+    /// x, or alpha (e^x - 1) below 0.
+    #[track_caller]
+    pub fn elu(self, alpha: f64) -> Var<'b> {
+        self.op1(make::elu(alpha), Location::caller())
+    }
+
+    /// x, or slope x below 0.
+    #[track_caller]
+    pub fn leaky_relu(self, slope: f64) -> Var<'b> {
+        self.op1(make::leaky_relu(slope), Location::caller())
+    }
+
+    /// The derivative of this order of the digamma function, which is that of
+    /// [`Var::lgamma`]; NaN for orders above 170.
+    #[track_caller]
+    pub fn polygamma(self, order: u32) -> Var<'b> {
+        let at = Location::caller();
+        self.lift(f64::from(order), at).op2(make::polygamma(), self, at)
     }
 
     /// Sum of all elements.

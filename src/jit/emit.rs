@@ -4,7 +4,7 @@
 use crate::graph::DType;
 use crate::jit::JitError;
 use crate::jit::code::Pool;
-use crate::jit::isa::has_fma;
+use crate::jit::isa::{has_fma, has_rounding};
 use crate::jit::lanes::{self, Width, scalar_type};
 use crate::lower::plan::{BufId, Call, Def, Item, Place, Plan, ScalarId};
 use crate::ops::MapFn;
@@ -217,8 +217,13 @@ impl<'a, 'f> Chunk<'a, 'f> {
             let name = if dtype == DType::F32 { "ct_fma_f32" } else { "ct_fma_f64" };
             return self.lanewise(name, dtype, width, args);
         }
-        if let Some(name) = runtime_symbol(f, dtype) {
+        if !has_rounding()
+            && let Some(name) = rounding_symbol(f, dtype)
+        {
             return self.lanewise(name, dtype, width, args);
+        }
+        if let Some(names) = f.runtime_symbols() {
+            return self.lanewise(names[usize::from(dtype == DType::F32)], dtype, width, args);
         }
         lanes::map(&mut self.b, f, dtype, width, args)
             .ok_or(JitError::Internal("a function of another arity"))
@@ -386,17 +391,12 @@ pub fn flags() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
 
-fn runtime_symbol(f: MapFn, dtype: DType) -> Option<&'static str> {
+/// Rounding where the CPU has no instruction for it.
+fn rounding_symbol(f: MapFn, dtype: DType) -> Option<&'static str> {
     let pair = match f {
-        MapFn::Exp => ["ct_exp_f64", "ct_exp_f32"],
-        MapFn::Log => ["ct_log_f64", "ct_log_f32"],
-        MapFn::Sin => ["ct_sin_f64", "ct_sin_f32"],
-        MapFn::Cos => ["ct_cos_f64", "ct_cos_f32"],
-        MapFn::Atan => ["ct_atan_f64", "ct_atan_f32"],
-        MapFn::Tanh => ["ct_tanh_f64", "ct_tanh_f32"],
-        MapFn::Sigmoid => ["ct_sigmoid_f64", "ct_sigmoid_f32"],
-        MapFn::Softplus => ["ct_softplus_f64", "ct_softplus_f32"],
-        MapFn::Pow => ["ct_pow_f64", "ct_pow_f32"],
+        MapFn::Floor => ["ct_floor_f64", "ct_floor_f32"],
+        MapFn::Ceil => ["ct_ceil_f64", "ct_ceil_f32"],
+        MapFn::RoundEven => ["ct_round_even_f64", "ct_round_even_f32"],
         _ => return None,
     };
     Some(pair[usize::from(dtype == DType::F32)])

@@ -29,3 +29,15 @@ pub fn target(tier: Tier, checks: Checks) -> Result<OwnedTargetIsa, JitError> {
 pub fn has_fma() -> bool {
     cotangent_runtime::math::has_fma()
 }
+
+/// Whether rounding to an integer is one instruction on this machine.
+pub fn has_rounding() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("sse4.1")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        cfg!(target_arch = "aarch64")
+    }
+}

@@ -113,6 +113,9 @@ pub fn map(
         (MapFn::Neg, &[x]) => b.ins().fneg(x),
         (MapFn::Abs, &[x]) => b.ins().fabs(x),
         (MapFn::Sqrt, &[x]) => b.ins().sqrt(x),
+        (MapFn::Floor, &[x]) => b.ins().floor(x),
+        (MapFn::Ceil, &[x]) => b.ins().ceil(x),
+        (MapFn::RoundEven, &[x]) => b.ins().nearest(x),
         (MapFn::Square, &[x]) => b.ins().fmul(x, x),
         (MapFn::Recip, &[x]) => {
             let one = number(b, 1.0);

@@ -162,6 +162,13 @@ pub static ABS: Row = Row {
 pub static SIGN: Row =
     Row { name: "sign", value: Value::Map(MapFn::Sign), vjp: Rule::Zero, jvp: Rule::Zero, ..UNARY };
 
+/// The next integer below.
+pub static FLOOR: Row = Row { name: "floor", value: Value::Map(MapFn::Floor), ..SIGN };
+/// The next integer above.
+pub static CEIL: Row = Row { name: "ceil", value: Value::Map(MapFn::Ceil), ..SIGN };
+/// The nearest integer; of two, the even one.
+pub static ROUND_EVEN: Row = Row { name: "round_even", value: Value::Map(MapFn::RoundEven), ..SIGN };
+
 pub static SQUARE: Row = Row {
     name: "square",
     value: Value::Map(MapFn::Square),
@@ -251,8 +258,25 @@ pub static POWI: Row = Row {
 };
 
 pub static ROWS: &[&Row] = &[
-    &ADD, &SUB, &MUL, &DIV, &NEG, &SCALE, &ABS, &SIGN, &SQUARE, &RECIP, &SQRT, &RELU, &CLAMP, &MAXIMUM,
-    &MINIMUM, &POWI,
+    &ADD,
+    &SUB,
+    &MUL,
+    &DIV,
+    &NEG,
+    &SCALE,
+    &ABS,
+    &SIGN,
+    &FLOOR,
+    &CEIL,
+    &ROUND_EVEN,
+    &SQUARE,
+    &RECIP,
+    &SQRT,
+    &RELU,
+    &CLAMP,
+    &MAXIMUM,
+    &MINIMUM,
+    &POWI,
 ];
 
 type R = Result<ValueId, OpError>;

@@ -6,8 +6,8 @@ use crate::ops::literal::Literal;
 use crate::ops::loss::LossReduction;
 use crate::ops::row::{Op, Row};
 use crate::ops::{
-    arrange, contract, elementwise, index, logic, loss, math, movement, network, norm, reduce, softmax,
-    source, statistics,
+    activation, arrange, contract, elementwise, index, logic, loss, math, movement, network, norm, reduce,
+    softmax, source, special, statistics,
 };
 use std::sync::Arc;
 
@@ -65,6 +65,72 @@ plain! {
     maximum = elementwise::MAXIMUM;
     /// IEEE 754-2019 minimum
     minimum = elementwise::MINIMUM;
+    /// The next integer below
+    floor = elementwise::FLOOR;
+    /// The next integer above
+    ceil = elementwise::CEIL;
+    /// The nearest integer; of two, the even one
+    round_even = elementwise::ROUND_EVEN;
+    /// 2^x
+    exp2 = math::EXP2;
+    /// e^x - 1
+    expm1 = math::EXPM1;
+    /// Binary logarithm
+    log2 = math::LOG2;
+    /// log(1 + x)
+    log1p = math::LOG1P;
+    /// Tangent
+    tan = math::TAN;
+    /// Arc sine
+    asin = math::ASIN;
+    /// Arc cosine
+    acos = math::ACOS;
+    /// Hyperbolic sine
+    sinh = math::SINH;
+    /// Hyperbolic cosine
+    cosh = math::COSH;
+    /// Inverse hyperbolic sine
+    asinh = math::ASINH;
+    /// Inverse hyperbolic cosine
+    acosh = math::ACOSH;
+    /// Inverse hyperbolic tangent
+    atanh = math::ATANH;
+    /// Cube root
+    cbrt = math::CBRT;
+    /// 1 / sqrt(x)
+    rsqrt = math::RSQRT;
+    /// (1 - x)(1 + x)
+    one_minus_square = math::ONE_MINUS_SQUARE;
+    /// Angle of the point (x, y) of operands y, x
+    atan2 = math::ATAN2;
+    /// sqrt(x^2 + y^2)
+    hypot = math::HYPOT;
+    /// x / sqrt(x^2 + y^2)
+    direction = math::DIRECTION;
+    /// log(e^a + e^b)
+    logaddexp = math::LOGADDEXP;
+    /// Error function
+    erf = special::ERF;
+    /// 1 - erf(x)
+    erfc = special::ERFC;
+    /// Normal distribution function
+    normal_cdf = special::NORMAL_CDF;
+    /// Logarithm of the absolute value of the gamma function
+    lgamma = special::LGAMMA;
+    /// Derivative of an order of the digamma function
+    polygamma = special::POLYGAMMA;
+    /// log(1 / (1 + e^-x))
+    logsigmoid = activation::LOGSIGMOID;
+    /// x / (1 + e^-x)
+    silu = activation::SILU;
+    /// x times the normal distribution function
+    gelu_erf = activation::GELU_ERF;
+    /// Its approximation by a hyperbolic tangent
+    gelu_tanh = activation::GELU_TANH;
+    /// x tanh(log(1 + e^x))
+    mish = activation::MISH;
+    /// tanh(log(1 + e^x))
+    tanh_softplus = activation::TANH_SOFTPLUS;
     /// e^x
     exp = math::EXP;
     /// Natural logarithm
@@ -128,6 +194,16 @@ pub fn scale(factor: f64) -> Op {
 /// min(max, max(min, x))
 pub fn clamp(min: f64, max: f64) -> Op {
     Op::with(&elementwise::CLAMP, vec![Attr::Float(min), Attr::Float(max)])
+}
+
+/// x, or alpha (e^x - 1) below 0
+pub fn elu(alpha: f64) -> Op {
+    Op::with(&activation::ELU, vec![Attr::Float(alpha)])
+}
+
+/// x, or slope x below 0
+pub fn leaky_relu(slope: f64) -> Op {
+    Op::with(&activation::LEAKY_RELU, vec![Attr::Float(slope)])
 }
 
 /// x^n for an integer n

@@ -12,6 +12,7 @@ mod literal;
 mod row;
 mod rules;
 
+mod activation;
 mod arrange;
 mod contract;
 mod elementwise;
@@ -26,6 +27,7 @@ mod norm;
 mod reduce;
 mod softmax;
 mod source;
+mod special;
 mod statistics;
 
 pub use attr::{Attr, AttrKind, Attrs};
@@ -46,6 +48,8 @@ pub fn table() -> impl Iterator<Item = &'static Row> {
         source::ROWS,
         elementwise::ROWS,
         math::ROWS,
+        special::ROWS,
+        activation::ROWS,
         logic::ROWS,
         reduce::ROWS,
         softmax::ROWS,

@@ -104,14 +104,37 @@ pub enum MapFn {
     Sqrt,
     Square,
     Recip,
+    Floor,
+    Ceil,
+    RoundEven,
     Exp,
+    Exp2,
+    Expm1,
     Log,
+    Log2,
+    Log1p,
     Sin,
     Cos,
+    Tan,
+    Asin,
+    Acos,
     Atan,
+    Sinh,
+    Cosh,
     Tanh,
+    Asinh,
+    Acosh,
+    Atanh,
+    Cbrt,
+    Erf,
+    Erfc,
+    Lgamma,
+    NormalCdf,
     Sigmoid,
     Softplus,
+    Silu,
+    GeluErf,
+    GeluTanh,
     Relu,
     Not,
     Add,
@@ -119,6 +142,10 @@ pub enum MapFn {
     Mul,
     Div,
     Pow,
+    Atan2,
+    Hypot,
+    /// `polygamma(order, x)`
+    Polygamma,
     Maximum,
     Minimum,
     Eq,
@@ -139,10 +166,10 @@ impl MapFn {
     pub const fn arity(self) -> usize {
         use MapFn::*;
         match self {
-            Neg | Abs | Sign | Sqrt | Square | Recip | Exp | Log | Sin | Cos | Atan | Tanh | Sigmoid
-            | Softplus | Relu | Not => 1,
+            Add | Sub | Mul | Div | Pow | Atan2 | Hypot | Polygamma | Maximum | Minimum | Eq | Ne | Lt
+            | Le | And | Or | Xor => 2,
             Select | Fma => 3,
-            _ => 2,
+            _ => 1,
         }
     }
 
@@ -157,23 +184,37 @@ impl MapFn {
     pub const fn is_logical(self) -> bool {
         matches!(self, MapFn::And | MapFn::Or | MapFn::Xor | MapFn::Not)
     }
+}
 
-    /// The function of `runtime/` that computes it, if it takes more than a few instructions.
-    pub const fn runtime_name(self) -> Option<&'static str> {
-        use MapFn::*;
-        Some(match self {
-            Exp => "exp",
-            Log => "log",
-            Sin => "sin",
-            Cos => "cos",
-            Atan => "atan",
-            Tanh => "tanh",
-            Sigmoid => "sigmoid",
-            Softplus => "softplus",
-            Pow => "pow",
-            _ => return None,
-        })
-    }
+macro_rules! runtime_functions {
+    ($($f:ident $name:literal,)*) => {
+        impl MapFn {
+            /// The function of `runtime/` that computes it, if it takes more than a few instructions.
+            pub const fn runtime_name(self) -> Option<&'static str> {
+                match self {
+                    $(MapFn::$f => Some($name),)*
+                    _ => None,
+                }
+            }
+
+            /// The entry points of that function: for f64 and for f32.
+            pub const fn runtime_symbols(self) -> Option<[&'static str; 2]> {
+                match self {
+                    $(MapFn::$f => Some([concat!("ct_", $name, "_f64"), concat!("ct_", $name, "_f32")]),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+runtime_functions! {
+    Exp "exp", Exp2 "exp2", Expm1 "expm1", Log "log", Log2 "log2", Log1p "log1p",
+    Sin "sin", Cos "cos", Tan "tan", Asin "asin", Acos "acos", Atan "atan", Atan2 "atan2",
+    Sinh "sinh", Cosh "cosh", Tanh "tanh", Asinh "asinh", Acosh "acosh", Atanh "atanh",
+    Pow "pow", Cbrt "cbrt", Hypot "hypot",
+    Erf "erf", Erfc "erfc", NormalCdf "normal_cdf", Lgamma "lgamma", Polygamma "polygamma",
+    Sigmoid "sigmoid", Softplus "softplus", Silu "silu", GeluErf "gelu_erf", GeluTanh "gelu_tanh",
 }
 
 /// How a reduction combines elements.

@@ -4,6 +4,7 @@
 use crate::ops::MapFn;
 use crate::tape::buf::Element;
 use crate::tape::scalar::{Numbers, Refusal, Scalar};
+use cotangent_runtime::math;
 use std::cmp::Ordering;
 
 /// A number and its derivative along one direction.
@@ -85,6 +86,7 @@ impl<S: Scalar> Scalar for Dual<S> {
         let div = |a: &S, b: &S| S::binary(MapFn::Div, a, b);
         let slope = match f {
             MapFn::Neg => Ok(S::from_i64(-1)),
+            MapFn::Floor | MapFn::Ceil | MapFn::RoundEven => Ok(S::zero()),
             MapFn::Abs | MapFn::Sign | MapFn::Relu => {
                 let order = S::compare(v, &S::zero());
                 Ok(S::from_i64(match (f, order) {
@@ -104,7 +106,7 @@ impl<S: Scalar> Scalar for Dual<S> {
             MapFn::Tanh => sub(&one, &S::mul(&y, &y)),
             MapFn::Sigmoid => Ok(S::mul(&y, &S::unary(MapFn::Sigmoid, &S::unary(MapFn::Neg, v)?)?)),
             MapFn::Softplus => S::unary(MapFn::Sigmoid, v),
-            _ => Err("is not a function of one number"),
+            _ => slope(f, v, &y),
         };
         x.chain(y, slope)
     }
@@ -142,6 +144,22 @@ impl<S: Scalar> Scalar for Dual<S> {
                 let tangent = S::add(&S::mul(&by_base, &a.tangent), &S::mul(&by_exponent, &b.tangent));
                 Ok(Dual { value, tangent })
             }
+            MapFn::Atan2 | MapFn::Hypot => {
+                let h = S::binary(MapFn::Hypot, x, y)?;
+                let (u, v) = (S::binary(MapFn::Div, x, &h)?, S::binary(MapFn::Div, y, &h)?);
+                let tangent = match f {
+                    MapFn::Hypot => S::add(&S::mul(&u, &a.tangent), &S::mul(&v, &b.tangent)),
+                    _ => {
+                        let turn = S::binary(MapFn::Sub, &S::mul(&v, &a.tangent), &S::mul(&u, &b.tangent))?;
+                        S::binary(MapFn::Div, &turn, &h)?
+                    }
+                };
+                Ok(Dual { value: S::binary(f, x, y)?, tangent })
+            }
+            MapFn::Polygamma => {
+                let next = S::binary(f, &S::add(x, &S::from_i64(1)), y)?;
+                Ok(Dual { value: S::binary(f, x, y)?, tangent: S::mul(&next, &b.tangent) })
+            }
             _ => Err("is not a function of two numbers"),
         }
     }
@@ -167,5 +185,58 @@ impl<S: Scalar> Scalar for Dual<S> {
 
     fn max(a: &Dual<S>, b: &Dual<S>) -> Dual<S> {
         Self::extremum(MapFn::Maximum, a, b).unwrap_or_else(|_| a.clone())
+    }
+}
+
+/// The derivatives of the functions of one number that `runtime/` defines and
+/// that take more than a line.
+fn slope<S: Scalar>(f: MapFn, x: &S, y: &S) -> Result<S, Refusal> {
+    let number = S::from_f64;
+    let one = S::from_i64(1);
+    let sub = |a: &S, b: &S| S::binary(MapFn::Sub, a, b);
+    let sqrt = |a: &S| S::unary(MapFn::Sqrt, a);
+    let recip = |a: &S| S::unary(MapFn::Recip, a);
+    let inside = || -> Result<S, Refusal> { Ok(S::mul(&sub(&one, x)?, &S::add(&one, x))) };
+    // exp(factor x^2) scale
+    let bell = |factor: f64, scale: f64| -> Result<S, Refusal> {
+        let power = S::unary(MapFn::Exp, &S::mul(&number(factor)?, &S::mul(x, x)))?;
+        Ok(S::mul(&power, &number(scale)?))
+    };
+    // s(z) (1 + x z' s(-z))
+    let gated = |z: &S, dz: &S| -> Result<S, Refusal> {
+        let other = S::unary(MapFn::Sigmoid, &S::unary(MapFn::Neg, z)?)?;
+        let rest = S::add(&one, &S::mul(&S::mul(x, dz), &other));
+        Ok(S::mul(&S::unary(MapFn::Sigmoid, z)?, &rest))
+    };
+    match f {
+        MapFn::Exp2 => Ok(S::mul(y, &number(std::f64::consts::LN_2)?)),
+        MapFn::Expm1 => S::unary(MapFn::Exp, x),
+        MapFn::Log2 => Ok(S::mul(&recip(x)?, &number(std::f64::consts::LOG2_E)?)),
+        MapFn::Log1p => recip(&S::add(&one, x)),
+        MapFn::Tan => Ok(S::add(&one, &S::mul(y, y))),
+        MapFn::Asin => recip(&sqrt(&inside()?)?),
+        MapFn::Acos => S::unary(MapFn::Neg, &recip(&sqrt(&inside()?)?)?),
+        MapFn::Sinh => S::unary(MapFn::Cosh, x),
+        MapFn::Cosh => S::unary(MapFn::Sinh, x),
+        MapFn::Asinh => recip(&S::binary(MapFn::Hypot, &one, x)?),
+        MapFn::Acosh => recip(&S::mul(&sqrt(&sub(x, &one)?)?, &sqrt(&S::add(x, &one))?)),
+        MapFn::Atanh => recip(&inside()?),
+        MapFn::Cbrt => recip(&S::mul(&S::from_i64(3), &S::mul(y, y))),
+        MapFn::Erf => bell(-1.0, std::f64::consts::FRAC_2_SQRT_PI),
+        MapFn::Erfc => bell(-1.0, -std::f64::consts::FRAC_2_SQRT_PI),
+        MapFn::Lgamma => S::binary(MapFn::Polygamma, &S::zero(), x),
+        MapFn::NormalCdf => bell(-0.5, math::NORMAL_DENSITY),
+        MapFn::Silu => gated(x, &one),
+        MapFn::GeluErf => {
+            let density = bell(-0.5, math::NORMAL_DENSITY)?;
+            Ok(S::add(&S::unary(MapFn::NormalCdf, x)?, &S::mul(x, &density)))
+        }
+        MapFn::GeluTanh => {
+            let (linear, cubic) = (number(math::GELU_LINEAR)?, number(math::GELU_CUBIC)?);
+            let bent = S::mul(&cubic, &S::mul(x, x));
+            let z = S::mul(x, &S::add(&linear, &bent));
+            gated(&z, &S::add(&linear, &S::mul(&S::from_i64(3), &bent)))
+        }
+        _ => Err("is not a function of one number"),
     }
 }

@@ -53,6 +53,9 @@ impl Scalar for BigRational {
             MapFn::Square => x * x,
             MapFn::Recip if x.is_zero() => return Err("division by zero"),
             MapFn::Recip => x.recip(),
+            MapFn::Floor => x.floor(),
+            MapFn::Ceil => x.ceil(),
+            MapFn::RoundEven => round_even(x),
             MapFn::Relu if x.is_negative() => Zero::zero(),
             MapFn::Relu => x.clone(),
             _ => return Err("is not exact over the rationals"),
@@ -90,6 +93,17 @@ impl Scalar for BigRational {
 
     fn max(a: &BigRational, b: &BigRational) -> BigRational {
         Ord::max(a, b).clone()
+    }
+}
+
+/// The nearest integer; of two, the even one.
+fn round_even(x: &BigRational) -> BigRational {
+    let two = BigRational::from_i64(2);
+    let (half, low) = (two.recip(), x.floor());
+    match (x - &low).cmp(&half) {
+        Ordering::Less => low,
+        Ordering::Greater => low + half * two,
+        Ordering::Equal => ((x + &half) / &two).floor() * two,
     }
 }
 

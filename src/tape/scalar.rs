@@ -97,8 +97,7 @@ macro_rules! per_function {
 }
 
 macro_rules! float_scalar {
-    ($t:ty, $exp:path, $log:path, $sin:path, $cos:path, $atan:path, $tanh:path, $sigmoid:path, $softplus:path,
-     $pow:path, $max:path, $min:path, $sign:path, $fma:path) => {
+    ($t:ty, $max:ident, $min:ident, $sign:ident, $fma:ident; $($one:ident $f1:ident),*; $($two:ident $f2:ident),*) => {
         impl Scalar for $t {
             #[inline(always)]
             fn from_f64(value: f64) -> Result<$t, Refusal> {
@@ -126,19 +125,12 @@ macro_rules! float_scalar {
                 Ok(match f {
                     MapFn::Neg => -x,
                     MapFn::Abs => x.abs(),
-                    MapFn::Sign => $sign(x),
+                    MapFn::Sign => math::$sign(x),
                     MapFn::Sqrt => x.sqrt(),
                     MapFn::Square => x * x,
                     MapFn::Recip => 1.0 / x,
-                    MapFn::Relu => $max(x, 0.0),
-                    MapFn::Exp => $exp(x),
-                    MapFn::Log => $log(x),
-                    MapFn::Sin => $sin(x),
-                    MapFn::Cos => $cos(x),
-                    MapFn::Atan => $atan(x),
-                    MapFn::Tanh => $tanh(x),
-                    MapFn::Sigmoid => $sigmoid(x),
-                    MapFn::Softplus => $softplus(x),
+                    MapFn::Relu => math::$max(x, 0.0),
+                    $(MapFn::$one => math::$f1(x),)*
                     _ => return Err(NOT_UNARY),
                 })
             }
@@ -151,9 +143,9 @@ macro_rules! float_scalar {
                     MapFn::Sub => a - b,
                     MapFn::Mul => a * b,
                     MapFn::Div => a / b,
-                    MapFn::Maximum => $max(a, b),
-                    MapFn::Minimum => $min(a, b),
-                    MapFn::Pow => $pow(a, b),
+                    MapFn::Maximum => math::$max(a, b),
+                    MapFn::Minimum => math::$min(a, b),
+                    $(MapFn::$two => math::$f2(a, b),)*
                     _ => return Err(NOT_BINARY),
                 })
             }
@@ -168,10 +160,7 @@ macro_rules! float_scalar {
                 }
                 Ok(per_function!(
                     f,
-                    [
-                        Neg, Abs, Sign, Sqrt, Square, Recip, Relu, Exp, Log, Sin, Cos, Atan, Tanh, Sigmoid,
-                        Softplus
-                    ],
+                    [Neg, Abs, Sign, Sqrt, Square, Recip, Relu, $($one),*],
                     go
                 ))
             }
@@ -193,12 +182,12 @@ macro_rules! float_scalar {
                         }
                     };
                 }
-                Ok(per_function!(f, [Add, Sub, Mul, Div, Pow, Maximum, Minimum], go))
+                Ok(per_function!(f, [Add, Sub, Mul, Div, Maximum, Minimum, $($two),*], go))
             }
 
             #[inline(always)]
             fn fma(a: &$t, b: &$t, c: &$t) -> $t {
-                $fma(*a, *b, *c)
+                math::$fma(*a, *b, *c)
             }
 
             #[inline(always)]
@@ -218,44 +207,61 @@ macro_rules! float_scalar {
 
             #[inline(always)]
             fn max(a: &$t, b: &$t) -> $t {
-                $max(*a, *b)
+                math::$max(*a, *b)
             }
         }
     };
 }
 
-float_scalar!(
-    f64,
-    math::exp,
-    math::log,
-    math::sin,
-    math::cos,
-    math::atan,
-    math::tanh,
-    math::sigmoid,
-    math::softplus,
-    math::pow,
-    math::maximum,
-    math::minimum,
-    math::sign,
-    math::fma
-);
-float_scalar!(
-    f32,
-    math::exp_f32,
-    math::log_f32,
-    math::sin_f32,
-    math::cos_f32,
-    math::atan_f32,
-    math::tanh_f32,
-    math::sigmoid_f32,
-    math::softplus_f32,
-    math::pow_f32,
-    math::maximum_f32,
-    math::minimum_f32,
-    math::sign_f32,
-    math::fma_f32
-);
+/// Both element types, from the functions of `runtime/` by name.
+macro_rules! float_scalars {
+    (unary { $($one:ident $wide1:ident $narrow1:ident;)* } binary { $($two:ident $wide2:ident $narrow2:ident;)* }) => {
+        float_scalar!(f64, maximum, minimum, sign, fma; $($one $wide1),*; $($two $wide2),*);
+        float_scalar!(f32, maximum_f32, minimum_f32, sign_f32, fma_f32; $($one $narrow1),*; $($two $narrow2),*);
+    };
+}
+
+float_scalars! {
+    unary {
+        Floor floor floor_f32;
+        Ceil ceil ceil_f32;
+        RoundEven round_even round_even_f32;
+        Exp exp exp_f32;
+        Exp2 exp2 exp2_f32;
+        Expm1 expm1 expm1_f32;
+        Log log log_f32;
+        Log2 log2 log2_f32;
+        Log1p log1p log1p_f32;
+        Sin sin sin_f32;
+        Cos cos cos_f32;
+        Tan tan tan_f32;
+        Asin asin asin_f32;
+        Acos acos acos_f32;
+        Atan atan atan_f32;
+        Sinh sinh sinh_f32;
+        Cosh cosh cosh_f32;
+        Tanh tanh tanh_f32;
+        Asinh asinh asinh_f32;
+        Acosh acosh acosh_f32;
+        Atanh atanh atanh_f32;
+        Cbrt cbrt cbrt_f32;
+        Erf erf erf_f32;
+        Erfc erfc erfc_f32;
+        Lgamma lgamma lgamma_f32;
+        NormalCdf normal_cdf normal_cdf_f32;
+        Sigmoid sigmoid sigmoid_f32;
+        Softplus softplus softplus_f32;
+        Silu silu silu_f32;
+        GeluErf gelu_erf gelu_erf_f32;
+        GeluTanh gelu_tanh gelu_tanh_f32;
+    }
+    binary {
+        Pow pow pow_f32;
+        Atan2 atan2 atan2_f32;
+        Hypot hypot hypot_f32;
+        Polygamma polygamma polygamma_f32;
+    }
+}
 
 /// What stands for the graph's f64 and f32 in one arithmetic.
 pub trait Numbers: Clone + Debug + Send + Sync + 'static {

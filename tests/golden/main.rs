@@ -11,8 +11,9 @@ mod smooth;
 #[allow(unused_imports)]
 #[path = "../support/mod.rs"]
 mod support;
+mod tails;
 
-use cotangent::{Builder, Program, Var, dtype};
+use cotangent::{Builder, Graph, Program, Var, dtype};
 use support::{Case, Column, levels, run, run_tape, types, vector_forms};
 
 /// Digits of most numbers.
@@ -48,17 +49,22 @@ fn along(
     let g = Builder::new();
     let vars: Vec<Var<'_>> = inputs.iter().map(|(shape, _)| g.input("", dtype::f64, *shape)).collect();
     let graph = g.finish(&[build(&vars)]).unwrap();
+    answered(&graph, inputs, tangents, seed)
+}
+
+/// The same of a graph.
+fn answered(graph: &Graph, inputs: &[Input<'_>], tangents: &[Vec<f64>], seed: &[f64]) -> Answer {
     let n = graph.shape(graph.outputs()[0]).numel();
     let seed = if seed.len() == 1 { vec![seed[0]; n] } else { seed.to_vec() };
     let case = Case {
         inputs: inputs.iter().map(|(_, v)| Column::F64(v.to_vec())).collect(),
         seeds: vec![Column::F64(seed)],
         tangents: tangents.iter().cloned().map(Column::F64).collect(),
-        dense: types(&graph, graph.values()).iter().map(Column::zeros).collect(),
+        dense: types(graph, graph.values()).iter().map(Column::zeros).collect(),
     };
-    let bits = run_tape(&graph, &case).unwrap();
+    let bits = run_tape(graph, &case).unwrap();
     for options in levels() {
-        let program = Program::compile(&graph, &options.clone().forms(vector_forms())).unwrap();
+        let program = Program::compile(graph, &options.clone().forms(vector_forms())).unwrap();
         assert!(run(&program, &case).unwrap() == bits, "compiled with {options:?}");
     }
     Answer {

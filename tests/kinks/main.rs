@@ -1,5 +1,5 @@
-//! Every choice at kinks and special values, in one table: `elementwise.rs` and
-//! `reductions.rs` hold its rows, `flow.rs` what concerns whole graphs.
+//! Every choice at kinks and special values, in one table: `elementwise.rs`, `functions.rs`
+//! and `reductions.rs` hold its rows, `flow.rs` what concerns whole graphs.
 //!
 //! Each row is checked on the tape and in compiled code, at every level and
 //! tier, unrolled and in loops, in f64 and in f32, to the bit (NaNs as a class).
@@ -7,6 +7,7 @@
 
 mod elementwise;
 mod flow;
+mod functions;
 mod reductions;
 #[allow(unused_imports)]
 #[path = "../support/mod.rs"]
@@ -182,6 +183,11 @@ fn check_all(rows: &[Row]) {
 #[test]
 fn element_by_element() {
     check_all(&elementwise::rows());
+}
+
+#[test]
+fn functions() {
+    check_all(&functions::rows());
 }
 
 #[test]

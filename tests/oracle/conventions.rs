@@ -46,6 +46,10 @@ const TIES: &str = "where the maximum is NaN, the NaN elements tie";
 const NOTHING: &str = "the sum of no weight at all: nothing flows, rather than NaN";
 const OTHERS: &str =
     "the derivative of a product are the products of the others, not the product over the one";
+const ORIGIN: &str = "the slope at the origin is 0, as that of the absolute value";
+const FIRST: &str = "the slope is rounded before it meets the cotangent, and does not overflow on the way";
+const NO_VALUE: &str = "where there is no value there is no slope";
+const EQUAL: &str = "equal infinities tie";
 const LATER: &str = "(2 d) x overflows later than d (2 x)";
 
 const DIFFERENCES: &[Difference] = &[
@@ -64,6 +68,19 @@ const DIFFERENCES: &[Difference] = &[
     differ("prod", "jvp", |h| h.output(|y| !y.is_finite() || y == 0.0), OTHERS),
     differ("logsumexp", "vjp", |h| h.any(|x| x == f64::NEG_INFINITY), NOTHING),
     differ("logsumexp", "jvp", |h| h.output(|y| y == f64::NEG_INFINITY), NOTHING),
+    differ("asinh", "vjp", |h| h.any(|x| x.abs() > 1e300), FIRST),
+    differ("asinh", "jvp", |h| h.any(|x| x.abs() > 1e300), FIRST),
+    differ("acosh", "vjp", |h| h.any(|x| x > 1e300), FIRST),
+    differ("acosh", "jvp", |h| h.any(|x| x > 1e300), FIRST),
+    differ("acosh", "vjp", |h| h.any(|x| x <= -1.0), NO_VALUE),
+    differ("acosh", "jvp", |h| h.any(|x| x <= -1.0), NO_VALUE),
+    differ("atan2", "vjp", |h| !h.any(|x| x.abs() > 1e-300 || x == 0.0), FIRST),
+    differ("hypot", "vjp", |h| !h.any(|x| x != 0.0), ORIGIN),
+    differ("hypot", "jvp", |h| !h.any(|x| x != 0.0), ORIGIN),
+    differ("hypot", "vjp", |h| !h.any(|x| x.abs() > 1e-300 || x == 0.0), FIRST),
+    differ("hypot", "jvp", |h| !h.any(|x| x.abs() > 1e-300 || x == 0.0), FIRST),
+    differ("logaddexp", "vjp", |h| !h.any(|x| x != f64::INFINITY), EQUAL),
+    differ("logaddexp", "jvp", |h| !h.any(|x| x != f64::INFINITY), EQUAL),
     differ("square", "vjp", |h| h.any(|x| x.abs() > f64::MAX / 2.0), LATER),
     differ("square", "jvp", |h| h.any(|x| x.abs() > f64::MAX / 2.0), LATER),
 ];

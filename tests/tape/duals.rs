@@ -37,11 +37,31 @@ fn check(name: &str, graph: &Graph) {
 #[test]
 fn dual_numbers_agree_with_the_rules() {
     type Make = for<'b> fn(Var<'b>, Var<'b>) -> Var<'b>;
-    let table: [(&str, Make); 12] = [
+    let table: [(&str, Make); 16] = [
         ("arithmetic", |x, y| (x + y) * (x - y) / (x * x + 1.0) - y.scale(0.3)),
         ("unary", |x, y| x.abs().sqrt() - y.square() + (x + 9.0).recip() + x.relu() - y.abs()),
         ("transcendental", |x, y| x.exp() * y.sin() + x.cos() + (y.abs() + 0.5).log() + x.atan()),
         ("activations", |x, y| x.tanh() + y.sigmoid() * x.softplus()),
+        ("elementary", |x, y| {
+            x.exp2()
+                + y.expm1()
+                + (x.abs() + 0.5).log2()
+                + y.abs().log1p()
+                + x.cbrt()
+                + (y.abs() + 0.5).rsqrt()
+        }),
+        ("angles", |x, y| {
+            let (u, v) = (x.tanh().scale(0.9), y.tanh().scale(0.9));
+            u.asin() + v.acos() + u.tan() + v.atanh() + x.atan2(y) + x.hypot(y) * (y.abs() + 1.5).acosh()
+        }),
+        ("special", |x, y| {
+            let steps = x.floor() + y.ceil() + x.round_even();
+            steps + x.erf() + y.erfc() + x.normal_cdf() + y.lgamma() + (x.abs() + 0.5).polygamma(2)
+        }),
+        ("gates", |x, y| {
+            let smooth = x.silu() + y.gelu_erf() + x.gelu_tanh() + y.mish() + x.logsigmoid() + x.logaddexp(y);
+            smooth + x.elu(0.7) + y.leaky_relu(0.1) + x.sinh() * y.cosh() + x.asinh()
+        }),
         ("powers", |x, y| (x.abs() + 0.5).pow(y) + x.powi(3) + x.powi(-2) + (x.abs() + 1.0).powf(2.5)),
         ("extrema", |x, y| x.maximum(y) * x.minimum(y).clamp(-1.0, 1.0)),
         ("reductions", |x, y| {

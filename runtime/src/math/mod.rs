@@ -8,6 +8,8 @@ mod basic;
 mod exp;
 mod exp_table;
 mod fused;
+mod gamma;
+mod gated;
 mod log;
 mod log_table;
 mod narrow;
@@ -16,6 +18,8 @@ mod trig;
 pub use basic::{maximum, minimum, rsqrt, sigmoid, sign, softplus};
 pub use exp::{exp, exp2, expm1, tanh};
 pub use fused::{fma, fma_f32, has_fma};
+pub use gamma::polygamma;
+pub use gated::{GELU_CUBIC, GELU_LINEAR, NORMAL_DENSITY, gelu_erf, gelu_tanh, normal_cdf, silu};
 pub use log::{log, log1p};
 pub use narrow::*;
 pub use trig::{cos, sin};
@@ -31,6 +35,12 @@ macro_rules! from_libm {
 }
 
 from_libm! {
+    /// The next integer below.
+    floor(x) = floor;
+    /// The next integer above.
+    ceil(x) = ceil;
+    /// The nearest integer; of two, the even one.
+    round_even(x) = rint;
     /// Binary logarithm.
     log2(x) = log2;
     /// Tangent.

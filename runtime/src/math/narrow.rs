@@ -42,4 +42,12 @@ narrow! {
     minimum_f32 = minimum(x, y);
     sign_f32 = sign(x);
     rsqrt_f32 = rsqrt(x);
+    floor_f32 = floor(x);
+    ceil_f32 = ceil(x);
+    round_even_f32 = round_even(x);
+    normal_cdf_f32 = normal_cdf(x);
+    silu_f32 = silu(x);
+    gelu_erf_f32 = gelu_erf(x);
+    gelu_tanh_f32 = gelu_tanh(x);
+    polygamma_f32 = polygamma(order, x);
 }
