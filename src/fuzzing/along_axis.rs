@@ -16,11 +16,17 @@ impl Generator<'_> {
             let fits = |t: &ValueType| t.dtype == ty.dtype && agree(&ty.shape, &t.shape, axis);
             operands.push(self.pick(fits)?);
         }
+        // Sweeps treat many operands in a way of their own.
+        if self.source.chance(1, 8) {
+            for i in 0..14 + self.source.below(10) {
+                operands.push(operands[i / 2]);
+            }
+        }
         Some((op(row, vec![Attr::Int(axis as i64)])?, operands))
     }
 
     /// Gathers and scatters. A run-time index keeps to the axis by its bound,
-    /// or the op reads 0 for it; rarely neither, to compare errors.
+    /// or the op reads 0 for it; neither in few graphs, to compare errors.
     pub(super) fn indexed(&mut self, row: &'static Row, vector: bool) -> Option<(Op, Vec<Slot>)> {
         let adds = row.max_operands == 3;
         let x = self.pick(|t| t.shape.rank() > 0 && (!adds || t.dtype.is_float()))?;
@@ -28,8 +34,7 @@ impl Generator<'_> {
         let axis = self.source.below(ty.shape.rank());
         let len = ty.shape.dims()[axis];
         let zero = self.source.chance(1, 3);
-        let unsafe_index = self.source.chance(1, 300);
-        let index = self.index(&ty.shape, axis, len, vector, zero || unsafe_index)?;
+        let index = self.index(&ty.shape, axis, len, vector, zero || self.stray)?;
         let mut operands = vec![x, index];
         if adds {
             let shape = if vector {
@@ -67,7 +72,7 @@ impl Generator<'_> {
             dims[axis] = count;
             dims
         };
-        let bound = if any && self.source.chance(1, 2) { None } else { Some(len) };
+        let bound = if self.stray || any && self.source.chance(1, 2) { None } else { Some(len) };
         self.make(ValueType::new(DType::I64, dims), bound)
     }
 }

@@ -42,6 +42,7 @@ impl Generator<'_> {
     fn by_kind(&mut self, kind: AttrKind, ty: &ValueType) -> Option<Attr> {
         Some(match kind {
             AttrKind::Int => Attr::Int(self.source.below(5) as i64 - 1),
+            AttrKind::Float if self.source.chance(1, 3) => Attr::Float(self.notable(ty.dtype)),
             AttrKind::Float => {
                 let kind = self.kind();
                 Attr::Float(float64(self.source, kind))
@@ -86,8 +87,10 @@ impl Generator<'_> {
         let mut dims: Vec<i64> = shape.dims().iter().map(|&d| d as i64).collect();
         for _ in 0..1 + self.source.below(2) {
             let at = self.source.below(dims.len() + 1);
-            match self.source.below(4) {
+            match self.source.below(6) {
                 0 => dims.insert(at, 1),
+                // As many elements in the shape of a transpose, which it is not.
+                4 | 5 if at + 1 < dims.len() => dims.swap(at, at + 1),
                 1 if at < dims.len() && dims[at] == 1 => {
                     dims.remove(at);
                 }

@@ -26,14 +26,35 @@ pub struct Campaign {
     pub coverage: Coverage,
 }
 
-/// A failing graph, as found and made smaller.
-pub struct Failure {
+/// A failing graph, as found.
+pub struct Found {
     /// The seed that draws it.
     pub seed: u64,
     /// As drawn.
     pub case: Case,
     /// What differs.
     pub difference: Difference,
+}
+
+impl Found {
+    /// Makes it smaller, which takes hundreds of compilations.
+    pub fn shrink(self) -> Failure {
+        let (small, small_difference) = shrink(&self.case, &self.difference);
+        Failure { found: self, small, small_difference }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = self.case.graph().nodes().len();
+        write!(f, "seed {} ({nodes} nodes): {}", self.seed, self.difference)
+    }
+}
+
+/// A failing graph, as found and made smaller.
+pub struct Failure {
+    /// As drawn.
+    pub found: Found,
     /// Made smaller.
     pub small: Case,
     /// What differs there.
@@ -42,9 +63,8 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nodes = self.case.graph().nodes().len();
-        writeln!(f, "seed {} ({nodes} nodes): {}", self.seed, self.difference)?;
-        writeln!(f, "again with COTANGENT_SEED={} COTANGENT_GRAPHS=1", self.seed)?;
+        writeln!(f, "{}", self.found)?;
+        writeln!(f, "again with COTANGENT_SEED={} COTANGENT_GRAPHS=1", self.found.seed)?;
         writeln!(f, "made smaller (numbers of seed {}): {}", self.small.seed, self.small_difference)?;
         write!(f, "{}", self.small.graph())
     }
@@ -57,7 +77,7 @@ impl Campaign {
     }
 
     /// Checks the next graph; what failed, if it did.
-    pub fn step(&mut self) -> Option<Failure> {
+    pub fn step(&mut self) -> Option<Found> {
         let seed = self.seed.wrapping_add(self.graphs);
         self.graphs += 1;
         let Some(case) = draw(&mut Rng::new(seed)) else {
@@ -73,8 +93,7 @@ impl Campaign {
             }
             Verdict::Differs(difference) => {
                 self.differences += 1;
-                let (small, small_difference) = shrink(&case, &difference);
-                Some(Failure { seed, case, difference, small, small_difference })
+                Some(Found { seed, case, difference })
             }
         }
     }

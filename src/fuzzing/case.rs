@@ -23,6 +23,7 @@ pub enum Use {
     Wrt,
     Scalar,
     Lead,
+    Kind,
 }
 
 /// A graph with the seed of its inputs, seeds, tangents and configurations.
@@ -83,11 +84,14 @@ impl Case {
         Rng::keyed(Rng::keyed(self.seed, &[what as u64]).bits(), keys)
     }
 
-    /// Normal numbers in the first set, edges in the second, any bits in the third.
+    /// Normal numbers in the first set, edges and zeros in the second, any bits in the third.
     fn kind(&self, set: u64, rng: &mut Rng) -> Kind {
+        // Zeros of both signs meet only where all numbers are of that kind.
+        let zeros = set > 0 && self.stream(Use::Kind, &[set]).chance(1, 4);
         match set {
+            _ if zeros => Kind::Zeros,
             _ if rng.chance(1, 4) => Kind::Normal,
-            1 => Kind::Special,
+            1 => [Kind::Special, Kind::Special, Kind::Zeros, Kind::Same][rng.below(4)],
             2 => Kind::Bits,
             _ => Kind::Normal,
         }
@@ -123,7 +127,7 @@ impl Case {
         self.numbers(ty, set, rng, None)
     }
 
-    /// A random subset of the float inputs, now and then all or none.
+    /// A random subset of the float inputs, now and then all or none, or one twice.
     pub fn wrt(&self, form: u64) -> Vec<ValueId> {
         let graph = self.graph();
         let mut rng = self.stream(Use::Wrt, &[form]);
@@ -132,6 +136,11 @@ impl Case {
             graph.input_values().filter(|&v| graph.ty(v).dtype.is_float() && rng.chance(share, 8)).collect();
         if rng.chance(1, 4) {
             floats.reverse();
+        }
+        if rng.chance(1, 8)
+            && let Some(v) = crate::fuzzing::source::pick(&mut rng, &floats)
+        {
+            floats.push(v);
         }
         floats
     }

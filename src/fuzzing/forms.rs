@@ -5,8 +5,9 @@ use crate::fuzzing::compare::{Buffer, Compared, Element, first_difference};
 use crate::fuzzing::expected::{Expected, code_index, tape_index};
 use crate::fuzzing::source::{Rng, Source};
 use crate::graph::{Graph, ValueId, ValueType};
+use crate::ops::make;
 use crate::program::{Arg, ArgMut, Elements, Forms, Program, Workspace};
-use crate::tape::{Native, Tape, Tensor};
+use crate::tape::{Native, Tape, Tensor, fold};
 use std::fmt;
 
 /// The forms, each with a number for its streams.
@@ -68,7 +69,7 @@ impl Run<'_> {
         let inputs: Vec<Buffer> =
             expected.inputs.iter().map(|t| Buffer::of(t, usize::from(rng.chance(1, 4)))).collect();
         match (&expected.tape, form) {
-            (Ok(tape), Form::Dense) => self.dense(ws, &inputs, tape, expected.set),
+            (Ok(tape), Form::Dense) => self.dense(ws, &inputs, tape, expected.set, &mut rng),
             (Ok(tape), Form::Reverse) => self.reverse(ws, &inputs, tape, expected.set, &mut rng),
             (Ok(tape), Form::Vjp) => self.vjp(ws, &inputs, tape, expected.set, &mut rng),
             (Ok(tape), Form::Jvp) => self.jvp(ws, &inputs, tape, expected.set, &mut rng),
@@ -93,8 +94,16 @@ impl Run<'_> {
             .try_for_each(|(i, (t, c))| self.tensor(&format!("{what} {i}"), t, c))
     }
 
-    fn dense(&mut self, ws: &mut Workspace, inputs: &[Buffer], tape: &Tape<'_>, set: u64) -> Check {
+    fn dense(
+        &mut self,
+        ws: &mut Workspace,
+        inputs: &[Buffer],
+        tape: &Tape<'_>,
+        set: u64,
+        rng: &mut Rng,
+    ) -> Check {
         self.program.forward_dense(ws, &args(inputs)).map_err(fail)?;
+        self.between(ws, inputs, tape, set, rng)?;
         for v in self.graph.values() {
             let held = self.program.value(ws, v).map_err(fail)?;
             let value = tape.value(v).ok_or("a value is missing")?;
@@ -170,9 +179,23 @@ impl Run<'_> {
             self.program.reverse(ws, &args(&given), &mut args_mut(&mut gradients)).map_err(fail)?;
             let expected = self.expected_vjp(tape, &seeds)?;
             self.tensors(&format!("reverse {round}: gradient by wanted input"), &expected, &gradients)?;
-            if self.together {
-                self.vjp(ws, inputs, tape, set, rng)?;
-            }
+            self.between(ws, inputs, tape, set, rng)?;
+        }
+        Ok(())
+    }
+
+    /// Other forms in the same workspace: they leave alone what was saved.
+    fn between(
+        &mut self,
+        ws: &mut Workspace,
+        inputs: &[Buffer],
+        tape: &Tape<'_>,
+        set: u64,
+        rng: &mut Rng,
+    ) -> Check {
+        if self.together {
+            self.vjp(ws, inputs, tape, set, rng)?;
+            self.jvp(ws, inputs, tape, set, rng)?;
         }
         Ok(())
     }
@@ -226,7 +249,12 @@ impl Run<'_> {
         self.tensors("output", &tape.outputs(), &outputs)?;
         let mut by_input = vec![None; self.graph.inputs().len()];
         for (v, tangent) in wrt.iter().zip(tangents) {
-            by_input[v.index()] = Some(tangent);
+            // An input named twice moves by both.
+            let slot: &mut Option<Tensor<Native>> = &mut by_input[v.index()];
+            *slot = Some(match slot.take() {
+                Some(first) => fold(&make::add(), vec![first, tangent]).ok_or("tangents do not add up")?,
+                None => tangent,
+            });
         }
         let all = tape.jvp(by_input).map_err(fail)?;
         for (i, (&v, code)) in floats.iter().zip(&moved).enumerate() {

@@ -39,7 +39,7 @@ impl Profile {
         extents: &[
             1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 16, 17, 20, 23, 31, 32, 33, 40, 1, 2, 3, 4, 2, 3, 4, 5,
         ],
-        max_rank: 6,
+        max_rank: 7,
         limits: &[6, 24, 48, 96, 96, 200, 200, 400, 1200],
         exact: false,
     };
@@ -67,6 +67,22 @@ impl Profile {
     };
 }
 
+/// What rewrites know most of.
+const ARITHMETIC: &[MapFn] = &[
+    MapFn::Neg,
+    MapFn::Abs,
+    MapFn::Sqrt,
+    MapFn::Square,
+    MapFn::Recip,
+    MapFn::Relu,
+    MapFn::Add,
+    MapFn::Sub,
+    MapFn::Mul,
+    MapFn::Div,
+    MapFn::Maximum,
+    MapFn::Minimum,
+];
+
 /// Says whether a node may join: over the rationals, once it is evaluated.
 pub type Admit<'a> = dyn FnMut(&Draft, &Op, &[Slot]) -> bool + 'a;
 
@@ -80,6 +96,8 @@ pub struct Generator<'a> {
     pub(super) limit: usize,
     pub(super) main: DType,
     pub(super) mixed: bool,
+    /// Whether indices may be out of range.
+    pub(super) stray: bool,
     admit: &'a mut Admit<'a>,
 }
 
@@ -94,8 +112,9 @@ impl<'a> Generator<'a> {
         let limit = pick(source, profile.limits).unwrap_or(64);
         let main = if source.chance(2, 5) { DType::F32 } else { DType::F64 };
         let mixed = source.chance(2, 5);
+        let stray = source.chance(1, 40);
         let mut g =
-            Generator { source, draft: Draft::default(), profile, extents, limit, main, mixed, admit };
+            Generator { source, draft: Draft::default(), profile, extents, limit, main, mixed, stray, admit };
         g.run();
         g.draft
     }
@@ -106,6 +125,11 @@ impl<'a> Generator<'a> {
             .iter()
             .copied()
             .filter(|row| matches!(row.value, Value::Map(f) if !f.is_logical()))
+            .collect();
+        let arithmetic: Vec<&'static Row> = maps
+            .iter()
+            .copied()
+            .filter(|row| matches!(row.value, Value::Map(f) if ARITHMETIC.contains(&f)))
             .collect();
         for _ in 0..1 + self.source.below(3) {
             let shape = self.shape();
@@ -120,6 +144,14 @@ impl<'a> Generator<'a> {
         for _ in 0..wanted * 4 {
             if self.draft.nodes.len() >= wanted {
                 break;
+            }
+            if self.source.chance(1, 10) {
+                self.arithmetic(&arithmetic);
+                continue;
+            }
+            if self.source.chance(1, 20) {
+                self.sibling();
+                continue;
             }
             let rows = if self.source.chance(1, 4) { &maps } else { &rows };
             if let Some(row) = pick(self.source, rows) {
@@ -140,7 +172,7 @@ impl<'a> Generator<'a> {
         false
     }
 
-    fn append(&mut self, op: Op, operands: Vec<Slot>) -> bool {
+    pub(super) fn append(&mut self, op: Op, operands: Vec<Slot>) -> bool {
         let Ok(types) = self.draft.infer(&op, &operands) else { return false };
         let empty = types.iter().any(|ty| ty.numel() == 0);
         let was_empty = operands.iter().any(|&v| self.draft.values[v].ty.numel() == 0);
@@ -200,6 +232,7 @@ impl<'a> Generator<'a> {
             _ if self.profile.exact => Kind::Dyadic,
             0 => Kind::Special,
             1 => Kind::Bits,
+            2 => Kind::Zeros,
             _ => Kind::Normal,
         }
     }

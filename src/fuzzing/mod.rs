@@ -38,7 +38,7 @@ pub use generate::{Admit, Generator, Profile, generate};
 pub use source::{Bytes, Rng, Source};
 
 #[cfg(feature = "jit")]
-pub use campaign::{Campaign, Failure};
+pub use campaign::{Campaign, Failure, Found};
 #[cfg(feature = "jit")]
 pub use case::{CONFIGS, Case, Config};
 #[cfg(feature = "jit")]

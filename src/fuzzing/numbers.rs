@@ -13,6 +13,10 @@ pub enum Kind {
     Special,
     /// Any bits.
     Bits,
+    /// Zeros of both signs and ones, so that signs of zero meet.
+    Zeros,
+    /// One number everywhere, one that is absorbed or absorbs.
+    Same,
     /// Small dyadic fractions: exact also after rounding to f32.
     Dyadic,
 }
@@ -44,6 +48,9 @@ const EDGES: &[f64] = &[
     0.5,
 ];
 
+/// The first of the edges: NaN, infinities, zeros, ones.
+const SAME: usize = 7;
+
 const EDGES_F32: &[f32] = &[
     f32::NAN,
     f32::INFINITY,
@@ -71,6 +78,10 @@ const EDGES_F32: &[f32] = &[
     0.5,
 ];
 
+/// The last two are rounded on the way to f64; the last one twice on the way
+/// through f64 to f32, to another number than at once.
+const INTEGERS: &[i64] = &[i64::MIN, i64::MAX, -1, 1 << 32, (1 << 53) + 1, (1 << 62) + (1 << 38) + 1];
+
 fn unit(source: &mut dyn Source) -> f64 {
     (source.bits() >> 11) as f64 / (1u64 << 53) as f64
 }
@@ -89,8 +100,10 @@ fn normal(source: &mut dyn Source) -> f64 {
 pub fn float64(source: &mut dyn Source, kind: Kind) -> f64 {
     match kind {
         Kind::Special if source.chance(1, 3) => EDGES[source.below(EDGES.len())],
+        Kind::Same => EDGES[source.below(SAME)],
         Kind::Normal | Kind::Special => normal(source),
         Kind::Bits => f64::from_bits(source.bits()),
+        Kind::Zeros => [0.0, -0.0, 0.0, -0.0, 1.0, -1.0][source.below(6)],
         Kind::Dyadic => (source.below(13) as f64 - 6.0) / [1.0, 1.0, 2.0, 4.0][source.below(4)],
     }
 }
@@ -99,17 +112,27 @@ pub fn float64(source: &mut dyn Source, kind: Kind) -> f64 {
 pub fn float32(source: &mut dyn Source, kind: Kind) -> f32 {
     match kind {
         Kind::Special if source.chance(1, 3) => EDGES_F32[source.below(EDGES_F32.len())],
+        Kind::Same => EDGES_F32[source.below(SAME)],
         Kind::Bits => f32::from_bits(source.bits() as u32),
         _ => float64(source, kind) as f32,
     }
 }
 
-/// One integer: below `bound` where there is one, else near zero or at the edges.
+/// One integer: below `bound` where there is one, else near zero, at the edges,
+/// or of any size.
 pub fn integer(source: &mut dyn Source, bound: Option<usize>) -> i64 {
     match bound {
         Some(bound) => source.below(bound) as i64,
-        None if source.chance(1, 10) => [i64::MIN, i64::MAX, -1, 1 << 32][source.below(4)],
-        None => source.below(9) as i64 - 2,
+        None if source.chance(1, 10) => INTEGERS[source.below(INTEGERS.len())],
+        None if source.chance(1, 10) => source.bits() as i64 >> source.below(64),
+        None => source.below(9) as i64 - 4,
+    }
+}
+
+fn drawn<T: Copy>(n: usize, kind: Kind, mut one: impl FnMut() -> T) -> Vec<T> {
+    match kind {
+        Kind::Same if n > 0 => vec![one(); n],
+        _ => (0..n).map(|_| one()).collect(),
     }
 }
 
@@ -122,9 +145,9 @@ pub fn elements(
     bound: Option<usize>,
 ) -> Elements {
     match ty.dtype {
-        DType::F64 => Elements::F64((0..n).map(|_| float64(source, kind)).collect()),
-        DType::F32 => Elements::F32((0..n).map(|_| float32(source, kind)).collect()),
-        DType::I64 => Elements::I64((0..n).map(|_| integer(source, bound)).collect()),
-        DType::Bool => Elements::Bool((0..n).map(|_| source.chance(1, 2)).collect()),
+        DType::F64 => Elements::F64(drawn(n, kind, || float64(source, kind))),
+        DType::F32 => Elements::F32(drawn(n, kind, || float32(source, kind))),
+        DType::I64 => Elements::I64(drawn(n, kind, || integer(source, bound))),
+        DType::Bool => Elements::Bool(drawn(n, kind, || source.chance(1, 2))),
     }
 }

@@ -3,6 +3,7 @@
 use crate::fuzzing::draft::Slot;
 use crate::fuzzing::generate::{Generator, compares, op, takes_masks};
 use crate::fuzzing::numbers::elements;
+use crate::fuzzing::source::pick;
 use crate::graph::{DType, Shape, ValueType};
 use crate::ops::{Literal, Op, Row, make};
 
@@ -58,17 +59,69 @@ impl Generator<'_> {
         let filled = self.source.chance(1, 4) || ty.numel() > 1 << 12;
         let n = if filled && ty.numel() > 0 { 1 } else { ty.numel() };
         if n == 1 && ty.dtype.is_float() && self.source.chance(1, 2) {
-            return Some(Literal::filled(ty.dtype, ty.shape, self.notable()));
+            let value = self.notable(ty.dtype);
+            return Some(Literal::filled(ty.dtype, ty.shape, value));
         }
         let elements = elements(self.source, &ty, n, kind, bound);
         Literal::new(ty.shape, elements)
     }
 
     /// Constants that rewrites look for.
-    fn notable(&mut self) -> f64 {
+    pub(super) fn notable(&mut self, dtype: DType) -> f64 {
         let finite = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 3.0];
-        let all = [0.0, -0.0, 1.0, -1.0, 2.0, f64::INFINITY, f64::NAN, f64::MIN_POSITIVE];
-        if self.profile.exact { finite[self.source.below(8)] } else { all[self.source.below(8)] }
+        let tiny = if dtype == DType::F32 { f64::from(f32::from_bits(1)) } else { f64::MIN_POSITIVE };
+        let all = [0.0, -0.0, 1.0, -1.0, 2.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, tiny];
+        if self.profile.exact { finite[self.source.below(8)] } else { all[self.source.below(9)] }
+    }
+
+    /// One notable number in a shape that broadcasts to that of a value.
+    fn filled(&mut self, like: Slot) -> Option<Slot> {
+        let ty = self.ty(like).clone();
+        let shape = self.narrowed(&ty.shape);
+        let value = match self.source.below(6) {
+            0 => 0.0,
+            1 => -0.0,
+            _ => self.notable(ty.dtype),
+        };
+        self.constant(make::constant(Literal::filled(ty.dtype, shape, value)))
+    }
+
+    /// Arithmetic on arithmetic, on few numbers: rewrites look for two or three
+    /// ops on top of one another.
+    pub(super) fn arithmetic(&mut self, rows: &[&'static Row]) -> Option<()> {
+        // Inputs hold the edges of the format.
+        let x = match self.source.chance(1, 2) {
+            true => self.float_input()?,
+            false => self.any_float()?,
+        };
+        let mut terms = vec![x, self.partner(x)?];
+        for _ in 0..2 + self.source.below(3) {
+            let row = pick(self.source, rows)?;
+            let mut operands = Vec::new();
+            for _ in 0..row.min_operands {
+                operands.push(match self.source.below(6) {
+                    0 => self.filled(x)?,
+                    1..=3 => *terms.last()?,
+                    _ => pick(self.source, &terms)?,
+                });
+            }
+            if self.append(Op::plain(row), operands) {
+                terms.push(self.draft.values.len() - 1);
+            }
+        }
+        Some(())
+    }
+
+    /// An earlier node again with other attributes: it must not merge with that.
+    pub(super) fn sibling(&mut self) -> Option<bool> {
+        let at = self.source.below(self.draft.nodes.len());
+        let node = self.draft.nodes.get(at)?;
+        let (row, operands) = (node.op.row(), node.operands.clone());
+        if operands.len() != 1 || row.attrs.is_empty() {
+            return None;
+        }
+        let attrs = self.attributes(row, &operands)?;
+        Some(self.append(op(row, attrs)?, operands))
     }
 
     fn literal(&mut self) -> Option<Op> {
@@ -96,6 +149,9 @@ impl Generator<'_> {
         if self.source.chance(1, 12) {
             return Some(a);
         }
+        if ty.dtype.is_float() && self.source.chance(1, 10) {
+            return self.filled(a);
+        }
         let fits = |t: &ValueType| t.dtype == ty.dtype && joined(&ty.shape, &t.shape, limit);
         match self.pick(fits) {
             Some(b) if b != a || self.source.chance(1, 4) => Some(b),
@@ -118,11 +174,28 @@ impl Generator<'_> {
         Shape::new(&dims)
     }
 
+    /// One of the inputs.
+    fn float_input(&mut self) -> Option<Slot> {
+        let fits = |v: &Slot| self.draft.values[*v].node.is_none() && self.ty(*v).dtype.is_float();
+        let inputs: Vec<Slot> = (0..self.draft.values.len()).filter(fits).collect();
+        pick(self.source, &inputs)
+    }
+
     fn any_float(&mut self) -> Option<Slot> {
         let found = self.pick(|t| t.dtype.is_float());
         found.or_else(|| {
             let ty = ValueType::new(self.float_type(), self.shape());
             self.make(ty, None)
+        })
+    }
+
+    /// An integer or a mask.
+    fn discrete(&mut self) -> Option<Slot> {
+        let found = if self.source.chance(1, 2) { self.pick(|t| !t.dtype.is_float()) } else { None };
+        found.or_else(|| {
+            let dtype = if self.source.chance(1, 4) { DType::Bool } else { DType::I64 };
+            let shape = self.shape();
+            self.make(ValueType::new(dtype, shape), None)
         })
     }
 
@@ -183,6 +256,7 @@ impl Generator<'_> {
                 Some([vec![a], others].concat())
             }
             "matmul" | "matvec" | "vecmat" | "dot" | "linear" => self.product(row),
+            "cast" if self.source.chance(1, 3) => Some(vec![self.discrete()?]),
             "broadcast_to" | "reshape" | "permute" | "slice" | "flip" | "split" | "cast" | "detach" => {
                 Some(vec![self.pick(|_| true)?])
             }
@@ -209,6 +283,9 @@ impl Generator<'_> {
 
     /// Operands of the contractions: the second is picked to fit the first.
     fn product(&mut self, row: &'static Row) -> Option<Vec<Slot>> {
+        if row.name == "matmul" && self.source.chance(1, 16) {
+            return self.crossed();
+        }
         let rank = match row.name {
             "matmul" => 2,
             _ => 1,
@@ -258,6 +335,21 @@ impl Generator<'_> {
             operands.push(self.pick_or_make(ValueType::new(ty.dtype, [out]), None)?);
         }
         Some(operands)
+    }
+
+    /// Matrices whose batch axes stretch by turns: none of them go together.
+    fn crossed(&mut self) -> Option<Vec<Slot>> {
+        let dtype = self.float_type();
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        for axis in 0..self.profile.max_rank.saturating_sub(2) {
+            let (x, y) = if axis % 2 == 0 { (2, 1) } else { (1, 2) };
+            a.push(x);
+            b.push(y);
+        }
+        let [m, k, n] = [(); 3].map(|()| 1 + self.source.below(3));
+        a.extend([m, k]);
+        b.extend([k, n]);
+        Some(vec![self.make(ValueType::new(dtype, a), None)?, self.make(ValueType::new(dtype, b), None)?])
     }
 }
 

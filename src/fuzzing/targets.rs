@@ -1,7 +1,7 @@
 //! Bodies of the fuzz targets. Each takes bytes, panics on a defect, and counts
 //! what the bytes led to, so that a run that tests nothing is seen.
 
-use crate::fuzzing::campaign::Failure;
+use crate::fuzzing::campaign::Found;
 use crate::fuzzing::case::{CONFIGS, Case};
 use crate::fuzzing::compare::Compared;
 use crate::fuzzing::coverage::Coverage;
@@ -9,7 +9,6 @@ use crate::fuzzing::differential::{Verdict, check, draw};
 use crate::fuzzing::draft::Drafted;
 use crate::fuzzing::forms::Form;
 use crate::fuzzing::generate::{Profile, generate};
-use crate::fuzzing::shrink::shrink;
 use crate::fuzzing::source::{Bytes, Rng, Source};
 use crate::graph::Graph;
 use crate::program::Program;
@@ -67,8 +66,7 @@ impl Target {
             Verdict::Same => self.count(Some(case.graph())),
             Verdict::Invalid => self.count(None),
             Verdict::Differs(difference) => {
-                let (small, small_difference) = shrink(&case, &difference);
-                panic!("{}", Failure { seed: case.seed, case, difference, small, small_difference });
+                panic!("{}", Found { seed: case.seed, case, difference }.shrink())
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Random graphs: compiled code and tape agree bit for bit, in every form.
 //!
-//! `COTANGENT_GRAPHS` and `COTANGENT_SEED` choose how many and which.
+//! `COTANGENT_GRAPHS` and `COTANGENT_SEED` choose how many and which. With
+//! `COTANGENT_STOP` the first difference ends the run, shown as it was found.
 //! `COTANGENT_STATE` names a file that keeps the counts every 1,000 graphs, so
 //! that a long run can be continued.
 #![cfg(feature = "jit")]
@@ -29,17 +30,20 @@ fn number(name: &str, otherwise: u64) -> u64 {
 #[test]
 fn tape_and_code_agree_bit_for_bit() {
     let (graphs, seed) = (number("COTANGENT_GRAPHS", 300), number("COTANGENT_SEED", 1));
-    let state = env::var("COTANGENT_STATE").ok();
+    let (state, stop) = (env::var("COTANGENT_STATE").ok(), env::var_os("COTANGENT_STOP").is_some());
     let kept = state.as_ref().and_then(|path| fs::read_to_string(path).ok());
     let mut campaign = match kept {
         Some(text) => Campaign::load(&text).expect("COTANGENT_STATE names no state of a differential run"),
         None => Campaign::new(seed),
     };
     while campaign.graphs < graphs {
-        if let Some(failure) = campaign.step()
-            && campaign.differences <= SHOWN
-        {
-            println!("{failure}");
+        match campaign.step() {
+            Some(found) if stop => {
+                println!("{found}");
+                break;
+            }
+            Some(found) if campaign.differences <= SHOWN => println!("{}", found.shrink()),
+            _ => {}
         }
         if let Some(path) = &state
             && (campaign.graphs % NOTE == 0 || campaign.graphs == graphs)

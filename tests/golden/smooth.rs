@@ -27,6 +27,21 @@ fn softmax() {
     near(&a.tangent, &dx, TIGHT);
 }
 
+/// The weights sum to 1 only up to rounding, which must not show where all
+/// seeds are equal.
+#[test]
+fn softmax_of_equal_seeds() {
+    let mut rounded = 0;
+    for i in 0..20 {
+        let x = [0.1 * f64::from(i), 0.3, -0.7, 1.1, 0.05];
+        let a = golden(&[(&[5], &x)], |v| v[0].softmax(0));
+        rounded += u32::from(a.value.iter().sum::<f64>() != 1.0);
+        near(&a.gradients[0], &[0.0; 5], f64::EPSILON * f64::EPSILON);
+        near(&a.tangent, &[0.0; 5], f64::EPSILON * f64::EPSILON);
+    }
+    assert!(rounded >= 5, "{rounded} of 20 sums are off");
+}
+
 /// Case 32: that of its logarithm is not.
 #[test]
 fn log_softmax() {

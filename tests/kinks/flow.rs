@@ -54,6 +54,25 @@ fn a_zero_seed_still_meets_an_infinite_slope() {
     assert_eq!(agreed("sqrt'(0) * 0", &graph, &case(&graph, 0.0, 0.0)).gradients[0], bits(f64::NAN));
 }
 
+/// A direction that is dead carries exactly zero, also of an infinite seed.
+#[test]
+fn dead_directions_stop_infinity() {
+    type Make = for<'b> fn(Var<'b>) -> Var<'b>;
+    let table: [(&str, f64, Make); 6] = [
+        ("abs", 0.0, |x| x.abs()),
+        ("relu", -1.0, |x| x.relu()),
+        ("clamp", 2.0, |x| x.clamp(-1.0, 1.0)),
+        ("maximum", -1.0, |x| x.maximum(x.builder().scalar(0.0))),
+        ("minimum", 1.0, |x| x.minimum(x.builder().scalar(0.0))),
+        ("where", -1.0, |x| x.gt(x.builder().scalar(0.0)).select(x, x.builder().scalar(0.0))),
+    ];
+    for (name, at, make) in table {
+        let graph = one_input(|x| vec![make(x)]);
+        let all = agreed(name, &graph, &case(&graph, at, INF));
+        assert_eq!((all.gradients[0].clone(), all.dense[0].clone()), (bits(0.0), bits(0.0)), "{name}");
+    }
+}
+
 /// No +0 is added on the way, so that a gradient of -0 keeps its sign; the
 /// dense form has a zero seed on x to add it to.
 #[test]

@@ -1,0 +1,104 @@
+//! Every arithmetic op on every other, with every constant that rewrites look
+//! for: compiled code, unrolled and in loops, gives the bits of the tape. Random
+//! graphs seldom put the right three things together; there are few enough to try all.
+#![cfg(feature = "jit")]
+
+#[allow(unused_imports)]
+#[path = "support/mod.rs"]
+mod support;
+
+use cotangent::{Builder, DType, Forms, Options, Program, Shape, Tape, Var};
+use support::{Column, args, args_mut, tensor_bits, types, zeros};
+
+type Unary = for<'b> fn(Var<'b>) -> Var<'b>;
+type Binary = for<'b> fn(Var<'b>, Var<'b>) -> Var<'b>;
+
+const UNARY: [(&str, Unary); 6] = [
+    ("neg", |a| -a),
+    ("abs", |a| a.abs()),
+    ("square", |a| a.square()),
+    ("reciprocal", |a| a.recip()),
+    ("sqrt", |a| a.sqrt()),
+    ("relu", |a| a.relu()),
+];
+const BINARY: [(&str, Binary); 6] = [
+    ("add", |a, b| a + b),
+    ("sub", |a, b| a - b),
+    ("mul", |a, b| a * b),
+    ("div", |a, b| a / b),
+    ("maximum", |a, b| a.maximum(b)),
+    ("minimum", |a, b| a.minimum(b)),
+];
+
+/// The last is below the normal numbers of f32; half of it is 0 there.
+const CONSTANTS: [f64; 9] =
+    [0.0, -0.0, 1.0, -1.0, 2.0, 0.1, f64::NEG_INFINITY, f64::NAN, 1.401_298_464_324_817e-45];
+
+const INF: f64 = f64::INFINITY;
+const X: [f64; 12] = [-0.0, 0.0, -0.0, 0.0, 1.5, -3.0, 0.1, INF, -INF, f64::NAN, 1e38, 1e-45];
+const Y: [f64; 12] = [0.0, -0.0, -0.0, 0.0, -2.0, -0.0, 0.3, INF, 1.0, 0.0, -1e38, 1e-45];
+
+/// What an op is applied to beside the value at hand.
+fn others<'b>(dtype: DType, r: Var<'b>, x: Var<'b>, y: Var<'b>) -> Vec<(String, Var<'b>)> {
+    let mut all = vec![("itself".to_string(), r), ("x".into(), x), ("y".into(), y), ("-y".into(), -y)];
+    for c in CONSTANTS {
+        all.push((format!("{c:?}"), r.builder().full(dtype, Shape::scalar(), c)));
+    }
+    all
+}
+
+/// All that can be made of a value with one op.
+fn applied<'b>(dtype: DType, r: Var<'b>, x: Var<'b>, y: Var<'b>) -> Vec<(String, Var<'b>)> {
+    let mut all: Vec<(String, Var<'b>)> = UNARY.iter().map(|(name, f)| (name.to_string(), f(r))).collect();
+    for (name, f) in BINARY {
+        for (other, v) in others(dtype, r, x, y) {
+            all.push((format!("{name} _ {other}"), f(r, v)));
+            all.push((format!("{name} {other} _"), f(v, r)));
+        }
+    }
+    all
+}
+
+fn column(dtype: DType, v: &[f64]) -> Column {
+    match dtype {
+        DType::F32 => Column::F32(v.iter().map(|&x| x as f32).collect()),
+        _ => Column::F64(v.to_vec()),
+    }
+}
+
+/// All pairs whose inner op is the one at this position; how many.
+fn check(dtype: DType, at: usize, options: &Options) -> Option<usize> {
+    let g = Builder::new();
+    let (x, y) = (g.input("x", dtype, [X.len()]), g.input("y", dtype, [X.len()]));
+    let (inner, r) = applied(dtype, x, x, y).into_iter().nth(at)?;
+    let (outer, results): (Vec<String>, Vec<Var<'_>>) = applied(dtype, r, x, y).into_iter().unzip();
+    let graph = g.finish(&results).unwrap();
+    let columns = [column(dtype, &X), column(dtype, &Y)];
+    let tensors = columns.iter().zip(graph.input_values()).map(|(c, v)| c.tensor(graph.ty(v)));
+    let tape: Tape<'_> = Tape::compile(&graph, tensors.collect()).unwrap();
+    let program = Program::compile(&graph, &options.clone().forms(Forms::FORWARD)).unwrap();
+    let mut outputs = zeros(&types(&graph, graph.outputs().iter().copied()));
+    program.forward(&mut program.workspace(), &args(&columns), &mut args_mut(&mut outputs)).unwrap();
+    for ((outer, code), tape) in outer.iter().zip(&outputs).zip(tape.outputs()) {
+        let (code, tape) = (code.bits(), tensor_bits(&tape));
+        let differs = (0..X.len()).find(|&i| code[i] != tape[i]);
+        assert!(
+            differs.is_none(),
+            "{dtype} {outer}, _ = {inner}: tape {tape:x?}, code {code:x?} at x {X:?}, y {Y:?}, with {options:?}"
+        );
+    }
+    Some(outputs.len())
+}
+
+#[test]
+fn every_pair_of_arithmetic_ops_keeps_every_bit() {
+    let mut pairs = 0;
+    for dtype in [DType::F64, DType::F32] {
+        for unroll in [1 << 30, 0] {
+            let options = Options::default().unroll(unroll);
+            pairs += (0..).map_while(|at| check(dtype, at, &options)).sum::<usize>();
+        }
+    }
+    println!("rewrites: {pairs} pairs of ops, element type and unrolling");
+    assert!(pairs > 100_000);
+}
