@@ -4,6 +4,7 @@
 
 use crate::scalar;
 use cotangent::dtype;
+use cotangent::tape::{Native, Tensor};
 use cotangent::{Builder, Graph, Tape, ValueId};
 
 const TINY: f64 = 1.110_223_024_625_156_5e-16; // 2^-53: half an ulp of 1, a tie that rounds to even
@@ -29,6 +30,18 @@ fn operands_of_one_node_are_combined_first() {
     let (x, y) = (ValueId::new(0), graph.outputs()[0]);
     assert_eq!(gradient(&tape, &[(x, 1.0), (y, 1.0)]), 1.0 + (TINY + TINY));
     assert_ne!(1.0 + (TINY + TINY), (1.0 + TINY) + TINY, "the numbers tell the orders apart");
+}
+
+/// The same of tensors, which are swept by other code.
+#[test]
+fn operands_of_one_node_are_combined_first_in_tensors() {
+    let one = |x: f64| Tensor::<Native>::f64([1], &[x]).unwrap();
+    let g = Builder::new();
+    let x = g.input("x", dtype::f64, [1]);
+    let graph = g.finish(&[x * x]).unwrap();
+    let tape = Tape::compile(&graph, vec![one(TINY)]).unwrap();
+    let gradients = tape.backward_dense_from(vec![Some(one(1.0)), Some(one(1.0))]).unwrap();
+    assert_eq!(gradients[0].as_ref().unwrap().to_f64(), [1.0 + (TINY + TINY)]);
 }
 
 /// Later nodes come first, and the seed of a value is what is there already.
