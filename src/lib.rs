@@ -12,7 +12,7 @@
 //!    the same bits, forward and reverse.
 //!
 //! [`mod@derive`] turns graphs into graphs of their derivatives, as often as wanted;
-//! [`ops`] is the table of operations, with their rules.
+//! [`ops`] is the table of operations, with their rules; [`optim`] has optimisers.
 //!
 //! ```
 //! use cotangent::tape::Tensor;
@@ -39,6 +39,7 @@ mod jit;
 #[cfg(feature = "jit")]
 mod lower;
 pub mod ops;
+pub mod optim;
 #[cfg(feature = "jit")]
 pub mod program;
 pub mod tape;
