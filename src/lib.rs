@@ -45,7 +45,9 @@ pub mod program;
 pub mod tape;
 
 pub use derive::Connection;
-pub use graph::{Builder, DType, Graph, GraphError, KeepDims, Shape, ValueId, ValueType, Var, dtype};
+pub use graph::{
+    Builder, Conv, DType, Graph, GraphError, KeepDims, PadCells, Pool, Shape, ValueId, ValueType, Var, dtype,
+};
 pub use ops::LossReduction;
 #[cfg(feature = "jit")]
 pub use program::{

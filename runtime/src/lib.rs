@@ -9,5 +9,6 @@
 pub mod index;
 pub mod math;
 pub mod matmul;
+pub mod overlap;
 pub mod reduce;
 pub mod symbols;

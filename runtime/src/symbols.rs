@@ -1,6 +1,6 @@
 //! The entry points compiled code may call, by name.
 
-use crate::{index, math, matmul};
+use crate::{index, math, matmul, overlap};
 
 macro_rules! scalar_rows {
     ($($args:tt { $($wide:ident $narrow:ident = $f64:ident $f32:ident;)* })*) => {
@@ -96,6 +96,8 @@ array_rows! {
     "ct_scatter_add_f32" = index::scatter_add_f32;
     "ct_put_along_add_f64" = index::put_along_add_f64;
     "ct_put_along_add_f32" = index::put_along_add_f32;
+    "ct_overlap_add_f64" = overlap::overlap_add_f64;
+    "ct_overlap_add_f32" = overlap::overlap_add_f32;
 }
 
 /// The address of an entry point.

@@ -3,12 +3,16 @@
 use crate::fuzzing::draft::Slot;
 use crate::fuzzing::generate::Generator;
 use crate::fuzzing::numbers::float64;
+use crate::fuzzing::windows;
 use crate::graph::{DType, Shape, ValueType};
 use crate::ops::{Attr, AttrKind, Row};
 
 impl Generator<'_> {
     /// Attributes in the order of the row; later ones may hang on earlier ones.
     pub(super) fn attributes(&mut self, row: &'static Row, operands: &[Slot]) -> Option<Vec<Attr>> {
+        if windows::ROWS.contains(&row.name) {
+            return self.window_attributes(row, operands);
+        }
         let ty = self.draft.values[*operands.first()?].ty.clone();
         let mut attrs: Vec<Attr> = Vec::with_capacity(row.attrs.len());
         for spec in row.attrs {

@@ -116,8 +116,10 @@ impl Draft {
                     .max()
                     .map_or(Some(0), |m| m.checked_add(1))
             }
-            "broadcast_to" | "reshape" | "permute" | "slice" | "flip" | "split" | "detach" => of(0),
-            "index_select" | "gather" => of(0).map(|b| b.max(1)),
+            "broadcast_to" | "reshape" | "permute" | "slice" | "flip" | "split" | "detach" | "unfold" => {
+                of(0)
+            }
+            "index_select" | "gather" | "embedding" => of(0).map(|b| b.max(1)),
             "concat" => (0..operands.len()).map(of).try_fold(0, |m, b| Some(m.max(b?))),
             "cast" if self.values[operands[0]].ty.dtype == DType::Bool => Some(2),
             "where" => Some(of(1)?.max(of(2)?)),

@@ -31,6 +31,7 @@ mod generate;
 mod numbers;
 mod operands;
 mod source;
+mod windows;
 
 pub use coverage::Coverage;
 pub use draft::{Draft, DraftNode, DraftValue, Drafted, Slot};

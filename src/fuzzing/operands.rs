@@ -4,6 +4,7 @@ use crate::fuzzing::draft::Slot;
 use crate::fuzzing::generate::{Generator, compares, op, takes_masks};
 use crate::fuzzing::numbers::elements;
 use crate::fuzzing::source::pick;
+use crate::fuzzing::windows;
 use crate::graph::{DType, Shape, ValueType};
 use crate::ops::{Literal, Op, Row, make};
 
@@ -15,6 +16,8 @@ impl Generator<'_> {
             "concat" => self.concat(row),
             "index_select" | "index_add" => self.indexed(row, true),
             "gather" | "scatter_add" => self.indexed(row, false),
+            "embedding" => self.embedded(row),
+            name if windows::ROWS.contains(&name) => self.windowed(row),
             _ => {
                 let operands = self.operands(row)?;
                 let attrs = self.attributes(row, &operands)?;

@@ -8,9 +8,11 @@ mod error;
 mod text;
 mod types;
 mod var;
+mod window;
 
 pub use builder::{Builder, IntoElements, Var};
 pub use data::{Graph, Input, Node, Origin, Recorder, Source};
 pub use error::{GraphError, GraphErrorKind};
 pub use types::{DType, MAX_TENSOR_BYTES, NodeId, Shape, ValueId, ValueType, dtype};
 pub use var::KeepDims;
+pub use window::{Conv, PadCells, Pool};

@@ -3,6 +3,7 @@
 use crate::jit::JitError;
 use cotangent_runtime::index::{CallStatus, IndexDims};
 use cotangent_runtime::matmul::MatmulDims;
+use cotangent_runtime::overlap::OverlapDims;
 use cranelift_jit::JITModule;
 use std::mem::ManuallyDrop;
 
@@ -16,6 +17,7 @@ pub struct Pool {
     // Blocks of u64 so that every element type is aligned.
     literals: Vec<Box<[u64]>>,
     matmuls: Vec<Box<MatmulDims>>,
+    overlaps: Vec<Box<OverlapDims>>,
     indices: Vec<Box<IndexDims>>,
 }
 
@@ -49,6 +51,12 @@ impl Pool {
     pub fn matmul(&mut self, dims: MatmulDims) -> *const u8 {
         self.matmuls.push(Box::new(dims));
         self.matmuls.last().map_or(std::ptr::null(), |b| (&raw const **b).cast())
+    }
+
+    /// The arguments of a sum of overlapping windows.
+    pub fn overlap(&mut self, dims: OverlapDims) -> *const u8 {
+        self.overlaps.push(Box::new(dims));
+        self.overlaps.last().map_or(std::ptr::null(), |b| (&raw const **b).cast())
     }
 
     /// The arguments of an indexed copy.

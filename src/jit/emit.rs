@@ -292,6 +292,9 @@ impl<'a, 'f> Chunk<'a, 'f> {
                 let name = if *dtype == DType::F32 { "ct_matmul_f32" } else { "ct_matmul_f64" };
                 (name, self.pool.matmul(*dims), vec![*a, *b, *c], false)
             }
+            Call::Overlap { symbol, dims, src, out } => {
+                (*symbol, self.pool.overlap(*dims), vec![*src, (*out, 0)], false)
+            }
             Call::Read { symbol, dims, source, index, out, .. } => {
                 (*symbol, self.pool.index(*dims), vec![(*source, 0), (*index, 0), (*out, 0)], true)
             }

@@ -8,6 +8,7 @@ use crate::lower::schedule::Scheduler;
 use crate::ops::{Prim, contract_dims};
 use cotangent_runtime::index::{IndexDims, MODE_ERROR, MODE_SKIP};
 use cotangent_runtime::matmul::MatmulDims;
+use cotangent_runtime::overlap::OverlapDims;
 use smallvec::SmallVec;
 
 /// Batch axes that one call of the runtime can walk.
@@ -19,6 +20,7 @@ impl Scheduler<'_> {
         let node = self.core.node(id);
         match node.kind {
             Kind::Prim(Prim::Matmul) => self.matmul(id),
+            Kind::Prim(Prim::Fold) => self.fold(id),
             Kind::Prim(prim @ (Prim::IndexSelect | Prim::Gather)) => {
                 let source = self.materialise(node.operands[0])?;
                 let index = self.materialise(node.operands[1])?;
@@ -59,6 +61,38 @@ impl Scheduler<'_> {
             mode: if node.attrs().flag(1) { MODE_SKIP } else { MODE_ERROR },
             node: node.origin,
         }
+    }
+
+    /// Overlapping windows added up. Leading axes are walked outermost, then the
+    /// kernel: for one place its positions ascend, and a plane stays in the cache.
+    fn fold(&mut self, id: ValueId) -> Result<BufId, LowerError> {
+        let node = self.core.node(id);
+        let x = node.operands[0];
+        let windows = self.core.node(x).shape().clone();
+        if node.ty.numel() == 0 {
+            return Ok(self.target(id));
+        }
+        let (stride, dilation) = (node.attrs().sizes(1), node.attrs().sizes(2));
+        let (rank, moved) = (node.shape().rank(), stride.len());
+        let lead = rank - moved;
+        let own = node.shape().strides();
+        let mut src = self.strided(x)?;
+        let mut dims = OverlapDims::new(node.ty.numel());
+        if !fold_loops(&mut dims, windows.dims(), &src.strides, &own, [lead, rank], [&stride, &dilation]) {
+            // More axes than one call walks: as it lies in memory they go together.
+            let strides = windows.strides().iter().map(|&v| v as isize).collect();
+            src = Access { buf: self.materialise(x)?, offset: 0, strides };
+            dims = OverlapDims::new(node.ty.numel());
+            if !fold_loops(&mut dims, windows.dims(), &src.strides, &own, [lead, rank], [&stride, &dilation])
+            {
+                return Err(LowerError::Internal("a fold of too many axes"));
+            }
+        }
+        let out = self.target(id);
+        let symbol = if node.ty.dtype == DType::F32 { "ct_overlap_add_f32" } else { "ct_overlap_add_f64" };
+        let src = (src.buf, src.offset);
+        self.plan.items.push(Item::Call(Box::new(Call::Overlap { symbol, dims, src, out })));
+        Ok(out)
     }
 
     fn matmul(&mut self, id: ValueId) -> Result<BufId, LowerError> {
@@ -148,6 +182,37 @@ impl Scheduler<'_> {
         }
         Ok(out)
     }
+}
+
+/// The loops of a fold: leading axes merged where both sides walk them as one, the
+/// kernel, then the windows. Whether they are few enough.
+fn fold_loops(
+    dims: &mut OverlapDims,
+    extents: &[usize],
+    src: &[isize],
+    own: &[usize],
+    [lead, rank]: [usize; 2],
+    [stride, dilation]: [&[usize]; 2],
+) -> bool {
+    let mut loops: Vec<(usize, isize, isize)> = Vec::new();
+    for a in (0..lead).filter(|&a| extents[a] != 1) {
+        let next = (extents[a], src[a], own[a] as isize);
+        let n = next.0 as isize;
+        match loops.last_mut() {
+            Some(last) if last.1 == next.1 * n && last.2 == next.2 * n => {
+                *last = (last.0 * next.0, next.1, next.2);
+            }
+            _ => loops.push(next),
+        }
+    }
+    for (i, a) in (lead..rank).enumerate() {
+        let k = rank + i;
+        loops.push((extents[k], src[k], (own[a] * dilation[i]) as isize));
+    }
+    for (i, a) in (lead..rank).enumerate() {
+        loops.push((extents[a], src[a], (own[a] * stride[i]) as isize));
+    }
+    loops.into_iter().all(|(n, src, dst)| dims.push(n, src, dst).is_some())
 }
 
 fn read_symbol(prim: Prim, dtype: DType) -> &'static str {

@@ -50,6 +50,15 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
                 inside(&kernel.store, &kept)?;
             }
             Item::Call(call) => {
+                if let Call::Overlap { dims: d, src, out, .. } = call.as_ref() {
+                    let walked = d.dims[..d.loops].into();
+                    let along = |strides: &[isize]| strides[..d.loops].into();
+                    inside(&Access { buf: src.0, offset: src.1, strides: along(&d.src) }, &walked)?;
+                    inside(&Access { buf: *out, offset: 0, strides: along(&d.dst) }, &walked)?;
+                    if d.len > plan.buffer(*out).len {
+                        return Err(LowerError::Internal("an address out of range"));
+                    }
+                }
                 if let Call::Matmul { dims, a, b, c, .. } = call.as_ref() {
                     let d: &MatmulDims = dims;
                     let axes = |row: isize, col: isize, rows: usize, cols: usize, batch: &[isize; 4]| {
@@ -138,7 +147,9 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                     Call::Matmul { c, dims, .. } => {
                         (c.0, dims.m * dims.n * dims.batch_dims[..dims.batch].iter().product::<usize>())
                     }
-                    Call::Read { out, .. } | Call::Add { out, .. } => (*out, plan.buffer(*out).len),
+                    Call::Overlap { out, .. } | Call::Read { out, .. } | Call::Add { out, .. } => {
+                        (*out, plan.buffer(*out).len)
+                    }
                 };
                 filled[buf.index()] += n;
             }

@@ -28,10 +28,11 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
                 x.iter().map(|&v| s.scalar(node.ty.dtype, Def::Cast(v))).collect()
             }
             Prim::Reshape => s.scalars(node.operands[0])?,
-            Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip => view(s, node, prim)?,
+            Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip | Prim::Unfold => view(s, node, prim)?,
             Prim::Pad => pad(s, node)?,
             Prim::Concat => concat(s, node)?,
             Prim::Reduce(kind) => reduce(s, node, kind)?,
+            Prim::Fold => fold(s, node)?,
             Prim::Matmul => matmul(s, node)?,
             Prim::IndexSelect | Prim::Gather => read(s, node, prim)?,
             Prim::IndexAdd | Prim::ScatterAdd => add(s, node, prim)?,
@@ -95,6 +96,7 @@ fn view(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, 
             let start = (0..own.len()).map(|a| first[a] as isize * own[a]).sum();
             ((0..own.len()).map(|a| own[a] * step[a] as isize).collect(), start)
         }
+        Prim::Unfold => (windows(&own, &sizes(1), &sizes(2)), 0),
         _ => {
             let axes = sizes(0);
             let start = axes.iter().map(|&a| own[a] * (from.dims()[a] as isize - 1)).sum();
@@ -103,6 +105,34 @@ fn view(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, 
         }
     };
     offsets(node.shape().dims(), &strides, start).into_iter().map(|at| s.element(source, at)).collect()
+}
+
+/// Strides over windows `(.., o.., k..)` of what has strides `own`.
+fn windows(own: &[isize], stride: &[usize], dilation: &[usize]) -> SmallVec<[isize; 4]> {
+    let lead = own.len() - stride.len();
+    let steps =
+        |by: &[usize]| -> Vec<isize> { own[lead..].iter().zip(by).map(|(s, &k)| s * k as isize).collect() };
+    own[..lead].iter().copied().chain(steps(stride)).chain(steps(dilation)).collect()
+}
+
+/// Sums of overlapping windows: for one place the kernel's positions ascend.
+fn fold(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+    let x = s.scalars(node.operands[0])?;
+    let zero = constant(s, node.ty.dtype, 0.0);
+    let mut out: Elements = smallvec![zero; node.ty.numel()];
+    let dims = s.core.node(node.operands[0]).shape().clone();
+    let own = signed_strides(&dims);
+    let (stride, dilation) = (node.attrs().sizes(1), node.attrs().sizes(2));
+    let places = windows(&signed_strides(node.shape()), &stride, &dilation);
+    let cut = node.shape().rank();
+    // The window axes outermost.
+    let turned = |strides: &[isize]| [&strides[cut..], &strides[..cut]].concat();
+    let order = [&dims.dims()[cut..], &dims.dims()[..cut]].concat();
+    let from = offsets(&order, &turned(&own), 0);
+    for (v, at) in from.into_iter().zip(offsets(&order, &turned(&places), 0)) {
+        out[at] = s.scalar(node.ty.dtype, Def::Map(MapFn::Add, Args::new(&[out[at], x[v]])));
+    }
+    Ok(out)
 }
 
 fn constant(s: &mut Scheduler<'_>, dtype: DType, value: f64) -> ScalarId {

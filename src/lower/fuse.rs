@@ -34,6 +34,12 @@ impl Affine {
         Affine { base: self.base * factor + shift, coef: self.coef.iter().map(|c| c * factor).collect() }
     }
 
+    fn plus(mut self, other: &Affine) -> Affine {
+        self.base += other.base;
+        self.coef.iter_mut().zip(&other.coef).for_each(|(a, b)| *a += b);
+        self
+    }
+
     /// Smallest and largest value over a box that starts at 0.
     fn range(&self, dims: &[usize]) -> (isize, isize) {
         let mut range = (self.base, self.base);
@@ -106,7 +112,12 @@ impl Scheduler<'_> {
                     buf
                 }
                 Kind::Prim(
-                    Prim::Matmul | Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd,
+                    Prim::Fold
+                    | Prim::Matmul
+                    | Prim::IndexSelect
+                    | Prim::Gather
+                    | Prim::IndexAdd
+                    | Prim::ScatterAdd,
                 ) => self.call(id)?,
                 _ => {
                     let buf = self.target(id);
@@ -385,6 +396,20 @@ impl Scheduler<'_> {
                     .collect();
                 down(self, node.operands[0], inner)
             }
+            Kind::Prim(Prim::Unfold) => {
+                let (stride, dilation) = (sizes(1), sizes(2));
+                let lead = coords.len() - 2 * stride.len();
+                let inner = (0..lead + stride.len())
+                    .map(|a| match a.checked_sub(lead) {
+                        None => coords[a].clone(),
+                        Some(i) => {
+                            let along = coords[a].scaled(stride[i] as isize, 0);
+                            along.plus(&coords[a + stride.len()].scaled(dilation[i] as isize, 0))
+                        }
+                    })
+                    .collect();
+                down(self, node.operands[0], inner)
+            }
             Kind::Prim(Prim::Flip) => {
                 let axes = sizes(0);
                 let last = |a: usize| node.shape().dims()[a] as isize - 1;
@@ -476,7 +501,7 @@ impl Scheduler<'_> {
         let is_view = |s: &Self, at: ValueId| {
             let moves = matches!(
                 s.core.node(at).kind,
-                Kind::Prim(Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip)
+                Kind::Prim(Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip | Prim::Unfold)
             );
             moves && s.memory[at.index()].is_none() && s.elements[at.index()].is_none()
         };

@@ -5,6 +5,7 @@ use crate::graph::DType;
 use crate::ops::{Literal, MapFn, Reduction};
 use cotangent_runtime::index::IndexDims;
 use cotangent_runtime::matmul::MatmulDims;
+use cotangent_runtime::overlap::OverlapDims;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -169,6 +170,8 @@ pub type At = (BufId, isize);
 pub enum Call {
     /// c = a b
     Matmul { dtype: DType, dims: MatmulDims, a: At, b: At, c: At },
+    /// Overlapping windows added up: `symbol(dims, src, out)`.
+    Overlap { symbol: &'static str, dims: OverlapDims, src: At, out: BufId },
     /// An indexed read: `symbol(dims, source, index, out, status)`.
     Read { symbol: &'static str, dims: IndexDims, source: BufId, index: BufId, out: BufId },
     /// An indexed addition: `symbol(dims, base, index, update, out, status)`.
@@ -252,6 +255,10 @@ impl Plan {
                     read(a.0);
                     read(b.0);
                     write(c.0);
+                }
+                Call::Overlap { src, out, .. } => {
+                    read(src.0);
+                    write(*out);
                 }
                 Call::Read { source, index, out, .. } => {
                     read(*source);

@@ -50,7 +50,7 @@ fn work(core: &Core, node: &CoreNode) -> usize {
     let operand = |i: usize| core.node(node.operands[i]).ty.numel();
     match node.kind {
         Kind::Map(_) | Kind::Prim(Prim::Cast) => node.ty.numel(),
-        Kind::Prim(Prim::Reduce(_)) => operand(0),
+        Kind::Prim(Prim::Reduce(_) | Prim::Fold) => operand(0),
         // The kernels of the runtime do in vectors what unrolled code does one by one.
         Kind::Prim(Prim::Matmul) => {
             let dims = core.node(node.operands[0]).shape().dims();
@@ -121,7 +121,14 @@ impl<'c> Scheduler<'c> {
             named = named.saturating_add(names(node));
             roots += usize::from(matches!(
                 node.kind,
-                Kind::Prim(Prim::Reduce(_) | Prim::Matmul | Prim::IndexAdd | Prim::ScatterAdd | Prim::Concat)
+                Kind::Prim(
+                    Prim::Reduce(_)
+                        | Prim::Fold
+                        | Prim::Matmul
+                        | Prim::IndexAdd
+                        | Prim::ScatterAdd
+                        | Prim::Concat
+                )
             ));
         }
         // A kernel costs some 15 ns to enter, a vector lane half of a scalar.
@@ -159,17 +166,17 @@ impl<'c> Scheduler<'c> {
             let (own, always) = match node.kind {
                 Kind::Input(_) | Kind::Prim(Prim::Const) => (0, false),
                 Kind::Map(f) => (map_cost(f), false),
-                Kind::Prim(Prim::Cast | Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip) => {
-                    (1, false)
-                }
+                Kind::Prim(
+                    Prim::Cast | Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip | Prim::Unfold,
+                ) => (1, false),
                 Kind::Prim(Prim::Pad) => (1, node.attrs().ints(2).iter().any(|&v| v != 0)),
                 Kind::Prim(Prim::Concat) => (1, node.operands.len() > 4),
                 Kind::Prim(Prim::Reshape) => (1, squeezed_axes(self.core, node).is_none()),
                 _ => (0, true),
             };
             cost[i] = own.saturating_add(inherited);
-            if node.kind == Kind::Prim(Prim::Broadcast) {
-                // Whatever is stretched would be computed once per copy.
+            if matches!(node.kind, Kind::Prim(Prim::Broadcast | Prim::Unfold)) {
+                // Whatever is stretched or overlaps would be computed once per copy.
                 let source = node.operands[0].index();
                 self.root[source] |= cost[source] > 1 && !self.unrolled[source];
             }

@@ -237,7 +237,13 @@ pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: &Va
     let &[x, ..] = operands else { return None };
     let moves = matches!(
         prim,
-        Prim::Broadcast | Prim::Reshape | Prim::Permute | Prim::Slice | Prim::Flip | Prim::Cast
+        Prim::Broadcast
+            | Prim::Reshape
+            | Prim::Permute
+            | Prim::Slice
+            | Prim::Flip
+            | Prim::Unfold
+            | Prim::Cast
     );
     if moves && e.core.node(x).ty == *ty {
         let same = match prim {

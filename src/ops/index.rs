@@ -5,6 +5,7 @@ use crate::graph::Shape;
 use crate::ops::attr::AttrKind;
 use crate::ops::error::OpError;
 use crate::ops::infer;
+use crate::ops::make;
 use crate::ops::row::{AttrSpec, Flow, Op, Operand, Prim, Row, Rule, Types, Value};
 use crate::ops::rules::seed;
 use smallvec::{SmallVec, smallvec};
@@ -191,4 +192,28 @@ pub static SCATTER_ADD: Row = Row {
     ..INDEXED
 };
 
-pub static ROWS: &[&Row] = &[&INDEX_SELECT, &GATHER, &INDEX_ADD, &SCATTER_ADD];
+/// Rows of a table w (V, ..) by an index of any rank: `w[index]`.
+pub static EMBEDDING: Row = Row {
+    name: "embedding",
+    attrs: &[],
+    infer: |op, operands| {
+        infer::index(op, operands, 1)?;
+        let (w, index) = (operands[0].ty, operands[1].ty);
+        infer::axis(op, 0, &w.shape)?;
+        check_constant(op, &operands[1], &w.shape, 0)?;
+        infer::one(w.dtype, index.shape.dims().iter().chain(&w.shape.dims()[1..]).copied().collect())
+    },
+    value: Value::Expand(|e, site| {
+        let (w, index) = (site.operands[0], site.operands[1]);
+        let (table, shape) = (e.shape(w), e.shape(index));
+        let index = e.reshape(index, &Shape::new(&[shape.numel()]))?;
+        let rows = e.one(make::index_select(0, false), &[w, index])?;
+        let out = shape.dims().iter().chain(&table.dims()[1..]).copied().collect();
+        Ok(smallvec![e.reshape(rows, &out)?])
+    }),
+    vjp: Rule::ByDefinition,
+    jvp: Rule::ByDefinition,
+    ..INDEXED
+};
+
+pub static ROWS: &[&Row] = &[&INDEX_SELECT, &GATHER, &INDEX_ADD, &SCATTER_ADD, &EMBEDDING];

@@ -11,6 +11,10 @@ use crate::ops::{
 };
 use std::sync::Arc;
 
+mod window;
+
+pub use window::*;
+
 fn ints(v: &[usize]) -> Attr {
     Attr::Ints(v.iter().map(|&d| i64::try_from(d).unwrap_or(i64::MAX)).collect())
 }

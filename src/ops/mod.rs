@@ -15,6 +15,7 @@ mod rules;
 mod activation;
 mod arrange;
 mod contract;
+mod conv;
 mod elementwise;
 mod index;
 mod logic;
@@ -24,11 +25,13 @@ mod math;
 mod movement;
 mod network;
 mod norm;
+mod pool;
 mod reduce;
 mod softmax;
 mod source;
 mod special;
 mod statistics;
+mod window;
 
 pub use attr::{Attr, AttrKind, Attrs};
 #[cfg(feature = "jit")]
@@ -61,6 +64,9 @@ pub fn table() -> impl Iterator<Item = &'static Row> {
         arrange::ROWS,
         norm::ROWS,
         network::ROWS,
+        window::ROWS,
+        conv::ROWS,
+        pool::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -241,6 +241,10 @@ pub enum Prim {
     Flip,
     Pad,
     Concat,
+    /// Sliding windows over trailing axes: `dst[.., o, k] = src[.., o * stride + k * dilation]`
+    Unfold,
+    /// Its transpose: windows added where they overlap, k ascending from +0
+    Fold,
     Reduce(Reduction),
     Matmul,
     /// `dst[o, c, i] = src[o, index[c], i]`

@@ -74,7 +74,9 @@ fn function(
 ) -> Result<Function, CompileError> {
     let plan = lower::lower(graph, inputs, outputs, lowering(options))?;
     let can_fail = plan.items.iter().any(|item| match item {
-        lower::plan::Item::Call(call) => !matches!(**call, lower::plan::Call::Matmul { .. }),
+        lower::plan::Item::Call(call) => {
+            !matches!(**call, lower::plan::Call::Matmul { .. } | lower::plan::Call::Overlap { .. })
+        }
         _ => false,
     });
     // Refused before any code is made for it.

@@ -210,7 +210,7 @@ impl<N: Numbers> Evaluator<N> {
             // Constants are evaluated before.
             Prim::Const => Err(refused("takes no operands")),
             Prim::Cast => prims::cast(&x(0), out).map_err(refused),
-            Prim::Broadcast | Prim::Reshape | Prim::Permute | Prim::Slice | Prim::Flip => {
+            Prim::Broadcast | Prim::Reshape | Prim::Permute | Prim::Slice | Prim::Flip | Prim::Unfold => {
                 Ok(prims::movement(prim, op, &x(0), out))
             }
             Prim::Pad => prims::pad(op, &x(0), out).map_err(refused),
@@ -219,6 +219,7 @@ impl<N: Numbers> Evaluator<N> {
                 let parts: Vec<&Tensor<N>> = parts.iter().map(|p| &**p).collect();
                 prims::concat(op, &parts, out).map_err(refused)
             }
+            Prim::Fold => prims::fold(op, &x(0), out).map_err(refused),
             Prim::Reduce(Reduction::Dot) => prims::dot(&x(0), &x(1), out).map_err(refused),
             Prim::Reduce(kind) => prims::reduce(kind, op, &x(0), out).map_err(refused),
             Prim::Matmul => prims::matmul(&x(0), &x(1), out).map_err(refused),

@@ -9,7 +9,7 @@ use crate::tape::strided::{pick, row_major, stretch, walk};
 use crate::tape::tensor::{Data, Tensor, each};
 use smallvec::SmallVec;
 
-/// Moves elements: broadcast, permute, slice, flip, reshape.
+/// Moves elements: broadcast, permute, slice, flip, unfold, reshape.
 pub fn movement<N: Numbers>(prim: Prim, op: &Op, x: &Tensor<N>, out: &ValueType) -> Tensor<N> {
     if prim == Prim::Reshape {
         return Tensor::made(out.clone(), x.data.clone());
@@ -25,6 +25,7 @@ pub fn movement<N: Numbers>(prim: Prim, op: &Op, x: &Tensor<N>, out: &ValueType)
             start = (0..own.len()).map(|a| first[a] as isize * own[a]).sum();
             (0..own.len()).map(|a| own[a] * step[a] as isize).collect()
         }
+        Prim::Unfold => windows(&own, &op.attrs.sizes(1), &op.attrs.sizes(2)),
         _ => {
             let axes = op.attrs.sizes(0);
             let flipped = |a: usize| axes.contains(&a);
@@ -34,6 +35,50 @@ pub fn movement<N: Numbers>(prim: Prim, op: &Op, x: &Tensor<N>, out: &ValueType)
         }
     };
     Tensor::made(out.clone(), each!(&x.data, v => pick(v, out.shape.dims(), &strides, start)))
+}
+
+/// Strides that walk `(.., o.., k..)` over an array of strides `own`: the last axes at
+/// `o * stride + k * dilation`.
+fn windows(own: &[isize], stride: &[usize], dilation: &[usize]) -> SmallVec<[isize; 4]> {
+    let (lead, moved) = own.split_at(own.len() - stride.len());
+    let scaled = |by: &[usize]| moved.iter().zip(by).map(|(&s, &k)| s * k as isize).collect::<Vec<_>>();
+    [lead, &scaled(stride), &scaled(dilation)].concat().into()
+}
+
+/// Windows `(.., o.., k..)` added where they overlap, k ascending from +0.
+pub fn fold<N: Numbers>(op: &Op, x: &Tensor<N>, out: &ValueType) -> Result<Tensor<N>, Refusal> {
+    fn add<S: Scalar>(x: &[S], to: &mut [S], dims: [&[usize]; 2], from: [&[isize]; 2], at: [&[isize]; 2]) {
+        let mut starts = Vec::new();
+        walk(dims[1], from[1], 0, |start| starts.push(start as isize));
+        let mut ends = Vec::new();
+        walk(dims[1], at[1], 0, |end| ends.push(end as isize));
+        for (start, end) in starts.into_iter().zip(ends) {
+            let mut places = Vec::new();
+            walk(dims[0], at[0], end, |place| places.push(place));
+            let mut places = places.into_iter();
+            walk(dims[0], from[0], start, |v| {
+                if let Some(place) = places.next() {
+                    to[place] = S::add(&to[place], &x[v]);
+                }
+            });
+        }
+    }
+    let mut sum = Tensor::filled(out.clone(), 0.0)?;
+    if x.ty.numel() == 0 {
+        return Ok(sum);
+    }
+    let (stride, dilation) = (op.attrs.sizes(1), op.attrs.sizes(2));
+    let at = windows(&row_major(&out.shape), &stride, &dilation);
+    let own = row_major(&x.ty.shape);
+    let cut = out.shape.rank();
+    let (dims, from, at) = (x.ty.shape.dims().split_at(cut), own.split_at(cut), at.split_at(cut));
+    let (dims, from, at) = ([dims.0, dims.1], [from.0, from.1], [at.0, at.1]);
+    match (&x.data, &mut sum.data) {
+        (Data::F64(a), Data::F64(b)) => add(a, b, dims, from, at),
+        (Data::F32(a), Data::F32(b)) => add(a, b, dims, from, at),
+        _ => return Err("adds floats only"),
+    }
+    Ok(sum)
 }
 
 /// Padding before, after and between elements.

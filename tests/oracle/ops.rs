@@ -1,7 +1,7 @@
 //! From a case to a graph: one arm per op of the case files.
 
 use crate::case::{Case, Data, Failure};
-use cotangent::{Builder, DType, Graph, KeepDims, LossReduction, Var};
+use cotangent::{Builder, Conv, DType, Graph, KeepDims, LossReduction, PadCells, Pool, Var};
 
 /// How an index or a mask reaches the graph.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,16 +146,31 @@ fn outputs<'b>(case: &Case, v: &[Var<'b>]) -> Result<Option<Vec<Var<'b>>>, Failu
         "dot" => v[0].dot(v[1]),
         "gather" => v[0].gather(axis, v[1]),
         "index_select" => v[0].index_select(axis, v[1]),
-        "embedding" => {
-            let index = v[1].shape();
-            let rows = v[0].index_select(0, v[1].reshape([index.numel()]));
-            rows.reshape([index.dims(), &v[0].shape().dims()[1..]].concat())
+        "embedding" => v[0].embedding(v[1]),
+        "conv" => v[0].conv(v[1], v.get(2).copied(), &conv(case)?),
+        "conv_transpose" => {
+            let how = conv(case)?.output_padding(case.sizes("output_padding"));
+            v[0].conv_transpose(v[1], v.get(2).copied(), &how)
+        }
+        "max_pool" => v[0].max_pool(&pool(case)),
+        "avg_pool" => {
+            let counted = case.flag("count_include_pad");
+            v[0].avg_pool(&pool(case), if counted { PadCells::Counted } else { PadCells::LeftOut })
         }
         "scatter_add" => v[0].scatter_add(axis, v[1], v[2]),
         "mse" => v[0].mse(v[1], reduction(case)?),
         _ => return Ok(None),
     };
     Ok(Some(vec![one]))
+}
+
+fn conv(case: &Case) -> Result<Conv, Failure> {
+    let [stride, padding, dilation] = ["stride", "padding", "dilation"].map(|name| case.sizes(name));
+    Ok(Conv::new().stride(stride).padding(padding).dilation(dilation).groups(case.int("groups")? as usize))
+}
+
+fn pool(case: &Case) -> Pool {
+    Pool::new(case.sizes("kernel")).stride(case.sizes("stride")).padding(case.sizes("padding"))
 }
 
 fn pads(case: &Case) -> Result<Vec<(usize, usize)>, Failure> {
