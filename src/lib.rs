@@ -34,6 +34,8 @@ pub mod derive;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod graph;
+#[cfg(feature = "ir")]
+pub mod ir;
 #[cfg(feature = "jit")]
 mod jit;
 #[cfg(feature = "jit")]

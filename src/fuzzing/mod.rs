@@ -28,6 +28,8 @@ mod attributes;
 mod coverage;
 mod draft;
 mod generate;
+#[cfg(all(feature = "ir", feature = "jit"))]
+mod ir;
 mod numbers;
 mod operands;
 mod source;
@@ -50,6 +52,8 @@ pub use differential::{Verdict, check, check_forms, draw};
 pub use expected::Difference;
 #[cfg(feature = "jit")]
 pub use forms::{FORMS, Form};
+#[cfg(all(feature = "ir", feature = "jit"))]
+pub use ir::ir_graph;
 #[cfg(feature = "jit")]
 pub use shrink::shrink;
 #[cfg(feature = "jit")]

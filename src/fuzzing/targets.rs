@@ -91,6 +91,16 @@ impl Target {
         self.count(Some(&graph));
     }
 
+    /// The interchange file `torchlean.ir.v1`: no bytes make its parser panic, and
+    /// what parses prints and parses back to the same file.
+    ///
+    /// # Panics
+    /// Where the file that is read back is another.
+    #[cfg(feature = "ir")]
+    pub fn ir(&mut self, bytes: &[u8]) {
+        crate::fuzzing::ir::check_file(self, bytes);
+    }
+
     /// Graphs of odd and very large shapes compile or are refused.
     ///
     /// # Panics
@@ -122,7 +132,12 @@ fn edited(bytes: &[u8]) -> String {
     let mut source = Bytes::new(bytes);
     let small = Profile { min_nodes: 1, max_nodes: 12, ..Profile::RUN };
     let drafted: Option<Drafted> = generate(&mut Rng::new(source.bits()), &small).ok();
-    let mut text: Vec<char> = drafted.map(|d| d.graph.to_string()).unwrap_or_default().chars().collect();
+    edit(&drafted.map(|d| d.graph.to_string()).unwrap_or_default(), &mut source)
+}
+
+/// A text with a few characters changed, moved or left out.
+pub(super) fn edit(text: &str, source: &mut dyn Source) -> String {
+    let mut text: Vec<char> = text.chars().collect();
     for _ in 0..source.below(5) {
         let (from, to) = (source.below(text.len()), source.below(text.len()));
         let any = char::from(source.below(128) as u8);

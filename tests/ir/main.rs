@@ -1,0 +1,20 @@
+//! The interchange file `torchlean.ir.v1`: read, checked, printed back.
+
+mod messages;
+mod mutations;
+mod roundtrip;
+
+/// A file of these nodes, `output` the last.
+fn file(nodes: &[&str]) -> String {
+    format!(
+        r#"{{"format": "torchlean.ir.v1", "input_id": 0, "output_id": {}, "nodes": [{}]}}"#,
+        nodes.len() - 1,
+        nodes.join(", ")
+    )
+}
+
+/// A file with an input of this shape as node 0, then these nodes.
+fn after_input(shape: &str, nodes: &[&str]) -> String {
+    let input = format!(r#"{{"id": 0, "kind": "input", "parents": [], "shape": {shape}}}"#);
+    file(&[&[input.as_str()], nodes].concat())
+}
