@@ -48,7 +48,8 @@ pub mod tape;
 
 pub use derive::Connection;
 pub use graph::{
-    Builder, Conv, DType, Graph, GraphError, KeepDims, PadCells, Pool, Shape, ValueId, ValueType, Var, dtype,
+    Builder, Conv, DType, Graph, GraphError, KeepDims, PadCells, Pool, Shape, Triangle, ValueId, ValueType,
+    Var, dtype,
 };
 pub use ops::LossReduction;
 #[cfg(feature = "jit")]

@@ -3,7 +3,7 @@
 
 use cotangent::graph::{GraphErrorKind, MAX_TENSOR_BYTES};
 use cotangent::ops::{self, Attr, Op, OpError, make};
-use cotangent::{Builder, Graph, GraphError, KeepDims, LossReduction, Shape, Var, dtype};
+use cotangent::{Builder, Graph, GraphError, KeepDims, LossReduction, Shape, Triangle, Var, dtype};
 
 /// Two inputs and a mistake; the mistake must be named by all `parts` and by
 /// the line that `mistake` is given as having made it.
@@ -65,6 +65,28 @@ fn shapes_and_axes_are_named() {
     case!(|_, a, _| a.slice(&[0, 0], &[1, 1], &[1, 0]) => "slice: shape [2,3]: step 0 of axis 1", "left");
     case!(|_, a, _| a.pad(&[(1, 1)], 0.0) => "pad: shape [2,3]: ", "one entry per axis", "left");
     case!(|_, a, _| a.at(2) => "at: ", " 2 ", "out of range", "[2,3]", "left");
+}
+
+#[test]
+fn systems_that_do_not_fit_are_named() {
+    case!(|_, a, _| a.det() => "det: ", "[2,3]", "square matrix", "left");
+    case!(|_, a, _| a.matmul(a.transpose()).solve(a.transpose()) => "solve: ", "[2,2] and [3,2]", "as many rows");
+    case!(|_, a, b| a.matmul(a.transpose()).solve(b) => "solve: ", "[2,2] and [4,1]", "as many rows");
+    case!(|_, _, b| b.solve(b) => "solve: ", "[4]", "square matrix", "right");
+    case!(|_, a, b| b.recurrence(a, 0) => "recurrence: ", "[2,3] and [4] must be equal", "left", "right");
+    case!(|_, a, _| a.cumsum(2) => "cumsum: axis 2 ", "[2,3]", "left");
+    case!(|_, a, _| a.gt(a).argsort(0) => "argsort: operand 0 has type bool, expected a number");
+}
+
+#[test]
+fn systems_broadcast_their_leading_axes() {
+    let g = Builder::new();
+    let a = g.input("a", dtype::f64, [2, 1, 3, 3]);
+    let (vector, columns) = (g.input("b", dtype::f64, [3]), g.input("c", dtype::f64, [4, 3, 5]));
+    assert_eq!(a.solve(vector).shape(), Shape::new(&[2, 1, 3]));
+    assert_eq!(a.solve(columns).shape(), Shape::new(&[2, 4, 3, 5]));
+    assert_eq!(a.triangular_solve(columns, Triangle::LOWER).shape(), Shape::new(&[2, 4, 3, 5]));
+    assert_eq!(a.det().shape(), Shape::new(&[2, 1]));
 }
 
 #[test]

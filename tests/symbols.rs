@@ -4,8 +4,8 @@
 
 mod support;
 
-use cotangent::ops::{self, MapFn, Value};
-use cotangent::{Builder, Forms, Graph, Options, Program, dtype};
+use cotangent::ops::{self, MapFn, Prim, Value};
+use cotangent::{Builder, Forms, Graph, Options, Program, Triangle, dtype};
 use cotangent_runtime::symbols;
 use std::collections::BTreeSet;
 use support::{levels, vector_forms};
@@ -69,6 +69,12 @@ fn graphs() -> Vec<Graph> {
             let product = m.transpose().matmul(m).sum();
             let outputs = [f, product, m.matmul(m.at(0)), x.dot(y), f.reduce_max(), f.mean()];
             graphs.push(g.finish(&outputs).unwrap());
+            let g = Builder::new();
+            let (a, b) = (g.input("a", dtype, [n % 97, n % 97]), g.input("b", dtype, [n % 97]));
+            let order = a.argsort(0).argsort(1).cast(dtype);
+            let solved = a.solve(b) + a.cholesky().triangular_solve(b, Triangle::LOWER).sort(0);
+            let sums = a.recurrence(a, 0).sum() + a.det() + a.logabsdet();
+            graphs.push(g.finish(&[order, solved, sums]).unwrap());
         }
     }
     graphs
@@ -97,6 +103,13 @@ fn compiled_code_refers_to_the_runtime_only() {
             let symbol = format!("ct_{name}_{suffix}");
             assert!(seen.contains(&symbol), "no code refers to {symbol}, of {}", row.name);
         }
+    }
+    let arrays = ops::table().filter_map(|row| match row.value {
+        Value::Prim(Prim::Array(f)) => Some(f.symbols()),
+        _ => None,
+    });
+    for name in arrays.flatten().filter(|name| !name.is_empty()) {
+        assert!(seen.contains(name), "no code refers to {name}");
     }
     for name in ["ct_matmul_f64", "ct_matmul_f32", "ct_gather_f64", "ct_put_along_add_f32"] {
         assert!(seen.contains(name), "no code refers to {name}");

@@ -6,9 +6,12 @@
 #![warn(missing_docs)]
 #![warn(unsafe_op_in_unsafe_fn)]
 
+pub mod array;
 pub mod index;
+pub mod linalg;
 pub mod math;
 pub mod matmul;
 pub mod overlap;
 pub mod reduce;
+pub mod scan;
 pub mod symbols;

@@ -1,6 +1,6 @@
 //! The entry points compiled code may call, by name.
 
-use crate::{index, math, matmul, overlap};
+use crate::{array, index, math, matmul, overlap};
 
 macro_rules! scalar_rows {
     ($($args:tt { $($wide:ident $narrow:ident = $f64:ident $f32:ident;)* })*) => {
@@ -98,6 +98,23 @@ array_rows! {
     "ct_put_along_add_f32" = index::put_along_add_f32;
     "ct_overlap_add_f64" = overlap::overlap_add_f64;
     "ct_overlap_add_f32" = overlap::overlap_add_f32;
+    "ct_recurrence_f64" = array::recurrence_f64;
+    "ct_recurrence_f32" = array::recurrence_f32;
+    "ct_triangular_solve_f64" = array::triangular_solve_f64;
+    "ct_triangular_solve_f32" = array::triangular_solve_f32;
+    "ct_solve_f64" = array::solve_f64;
+    "ct_solve_f32" = array::solve_f32;
+    "ct_cholesky_f64" = array::cholesky_f64;
+    "ct_cholesky_f32" = array::cholesky_f32;
+    "ct_det_f64" = array::det_f64;
+    "ct_det_f32" = array::det_f32;
+    "ct_logabsdet_f64" = array::logabsdet_f64;
+    "ct_logabsdet_f32" = array::logabsdet_f32;
+    "ct_cofactor_f64" = array::cofactor_f64;
+    "ct_cofactor_f32" = array::cofactor_f32;
+    "ct_argsort_f64" = array::argsort_f64;
+    "ct_argsort_f32" = array::argsort_f32;
+    "ct_argsort_i64" = array::argsort_i64;
 }
 
 /// The address of an entry point.

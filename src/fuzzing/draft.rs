@@ -119,6 +119,7 @@ impl Draft {
             "broadcast_to" | "reshape" | "permute" | "slice" | "flip" | "split" | "detach" | "unfold" => {
                 of(0)
             }
+            "argsort" => self.values[operands[0]].ty.shape.dims().get(op.attrs.int(0) as usize).copied(),
             "index_select" | "gather" | "embedding" => of(0).map(|b| b.max(1)),
             "concat" => (0..operands.len()).map(of).try_fold(0, |m, b| Some(m.max(b?))),
             "cast" if self.values[operands[0]].ty.dtype == DType::Bool => Some(2),

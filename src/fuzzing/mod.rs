@@ -30,6 +30,7 @@ mod draft;
 mod generate;
 #[cfg(all(feature = "ir", feature = "jit"))]
 mod ir;
+mod matrices;
 mod numbers;
 mod operands;
 mod source;

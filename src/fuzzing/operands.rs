@@ -244,6 +244,18 @@ impl Generator<'_> {
             }
             "layer_norm" | "rms_norm" | "batch_norm_eval" | "batch_norm_train" | "group_norm" | "sdpa"
             | "lstm_cell" | "gru_cell" => self.composed(row),
+            "solve" | "triangular_solve" | "inverse" | "det" | "logabsdet" | "cofactor" | "cholesky" => {
+                self.matrices(row)
+            }
+            "recurrence" => {
+                let a = self.pick(|t| t.dtype.is_float() && t.shape.rank() > 0)?;
+                let ty = self.ty(a).clone();
+                Some(vec![a, self.pick_or_make(ty, None)?])
+            }
+            "argsort" => Some(vec![self.pick(|t| t.dtype != DType::Bool && t.shape.rank() > 0)?]),
+            "cumsum" | "cumprod" | "sort" => {
+                Some(vec![self.pick(|t| t.dtype.is_float() && t.shape.rank() > 0)?])
+            }
             "tril" | "triu" => Some(vec![self.pick(|t| t.dtype.is_float() && t.shape.rank() > 1)?]),
             "trace" => Some(vec![self.pick(|t| t.dtype.is_float() && t.shape.rank() == 2)?]),
             "outer" => {

@@ -1,6 +1,7 @@
 //! Owned machine code: given back to the system on drop.
 
 use crate::jit::JitError;
+use cotangent_runtime::array::ArrayDims;
 use cotangent_runtime::index::{CallStatus, IndexDims};
 use cotangent_runtime::matmul::MatmulDims;
 use cotangent_runtime::overlap::OverlapDims;
@@ -19,6 +20,7 @@ pub struct Pool {
     matmuls: Vec<Box<MatmulDims>>,
     overlaps: Vec<Box<OverlapDims>>,
     indices: Vec<Box<IndexDims>>,
+    arrays: Vec<Box<ArrayDims>>,
 }
 
 impl Pool {
@@ -63,6 +65,12 @@ impl Pool {
     pub fn index(&mut self, dims: IndexDims) -> *const u8 {
         self.indices.push(Box::new(dims));
         self.indices.last().map_or(std::ptr::null(), |b| (&raw const **b).cast())
+    }
+
+    /// The extents of a function of arrays.
+    pub fn array(&mut self, dims: ArrayDims) -> *const u8 {
+        self.arrays.push(Box::new(dims));
+        self.arrays.last().map_or(std::ptr::null(), |b| (&raw const **b).cast())
     }
 }
 

@@ -304,6 +304,17 @@ impl<'a, 'f> Chunk<'a, 'f> {
                 vec![(*base, 0), (*index, 0), (*update, 0), (*out, 0)],
                 true,
             ),
+            Call::Array { f, dims, operands, scratch, out } => {
+                let symbols = f.symbols();
+                let symbol = match self.plan.buffer(operands[0]).dtype {
+                    DType::F64 => symbols[0],
+                    DType::F32 => symbols[1],
+                    _ => symbols[2],
+                };
+                // A function that uses no scratch does not look at it.
+                let buffers = operands.iter().chain([scratch.as_ref().unwrap_or(out), out]);
+                (symbol, self.pool.array(*dims), buffers.map(|&buf| (buf, 0)).collect(), false)
+            }
         };
         let mut args = vec![self.b.ins().iconst(types::I64, dims as i64)];
         for (buf, offset) in buffers {

@@ -3,9 +3,10 @@
 use crate::graph::{DType, ValueId};
 use crate::lower::LowerError;
 use crate::lower::core::{CoreNode, Kind};
-use crate::lower::plan::{Access, BufId, Call, Ending, Item, Lane, LaneOp};
+use crate::lower::plan::{Access, BufId, Buffer, Call, Ending, Item, Lane, LaneOp, Place};
 use crate::lower::schedule::Scheduler;
-use crate::ops::{Prim, contract_dims};
+use crate::ops::{Prim, array_dims, contract_dims};
+use cotangent_runtime::array::ArrayFn;
 use cotangent_runtime::index::{IndexDims, MODE_ERROR, MODE_SKIP};
 use cotangent_runtime::matmul::MatmulDims;
 use cotangent_runtime::overlap::OverlapDims;
@@ -41,8 +42,32 @@ impl Scheduler<'_> {
                 self.plan.items.push(Item::Call(Box::new(call)));
                 Ok(out)
             }
+            Kind::Prim(Prim::Array(f)) => self.array(id, f),
             _ => Err(LowerError::Internal("a call of a node that is none")),
         }
+    }
+
+    fn array(&mut self, id: ValueId, f: ArrayFn) -> Result<BufId, LowerError> {
+        let node = self.core.node(id);
+        // The extents beside an empty one may be vast.
+        if node.ty.numel() == 0 {
+            return Ok(self.target(id));
+        }
+        let shape = |i: usize| node.operands.get(i).map(|&v| self.core.node(v).shape());
+        let dims = array_dims(f, node.attrs(), shape(0).unwrap_or(node.shape()), shape(1));
+        let lens = f.lens(&dims).ok_or(LowerError::TooLarge)?;
+        let mut operands: SmallVec<[BufId; 2]> = SmallVec::new();
+        for &v in &node.operands {
+            operands.push(self.materialise(v)?);
+        }
+        let scratch = (lens.scratch > 0).then(|| {
+            let buffer = Buffer { dtype: node.ty.dtype, len: lens.scratch, place: Place::Temp(None) };
+            self.plan.buffers.push(buffer);
+            BufId(self.plan.buffers.len() as u32 - 1)
+        });
+        let out = self.target(id);
+        self.plan.items.push(Item::Call(Box::new(Call::Array { f, dims, operands, scratch, out })));
+        Ok(out)
     }
 
     fn index_dims(&self, node: &CoreNode, prim: Prim) -> IndexDims {

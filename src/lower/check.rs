@@ -77,6 +77,16 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
                         inside(&Access { buf, offset, ..access }, &dims)?;
                     }
                 }
+                if let Call::Array { f, dims, operands, scratch, out } = call.as_ref() {
+                    let lens = f.lens(dims).ok_or(LowerError::TooLarge)?;
+                    let length = |buf: &BufId| plan.buffer(*buf).len;
+                    let takes = operands.iter().map(length).eq(lens.operands[..f.arity()].iter().copied())
+                        && scratch.as_ref().map_or(0, length) == lens.scratch
+                        && length(out) == lens.out;
+                    if !takes {
+                        return Err(LowerError::Internal("a call with an array of another length"));
+                    }
+                }
             }
         }
     }
@@ -147,9 +157,10 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                     Call::Matmul { c, dims, .. } => {
                         (c.0, dims.m * dims.n * dims.batch_dims[..dims.batch].iter().product::<usize>())
                     }
-                    Call::Overlap { out, .. } | Call::Read { out, .. } | Call::Add { out, .. } => {
-                        (*out, plan.buffer(*out).len)
-                    }
+                    Call::Overlap { out, .. }
+                    | Call::Read { out, .. }
+                    | Call::Add { out, .. }
+                    | Call::Array { out, .. } => (*out, plan.buffer(*out).len),
                 };
                 filled[buf.index()] += n;
             }

@@ -6,7 +6,8 @@ use crate::lower::LowerError;
 use crate::lower::core::{CoreNode, Kind};
 use crate::lower::plan::{Args, Def, ScalarId};
 use crate::lower::schedule::Scheduler;
-use crate::ops::{MapFn, Prim, Reduction};
+use crate::ops::{MapFn, Prim, Reduction, around};
+use cotangent_runtime::array::ArrayFn;
 use smallvec::{SmallVec, smallvec};
 
 type Elements = SmallVec<[ScalarId; 2]>;
@@ -36,6 +37,8 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
             Prim::Matmul => matmul(s, node)?,
             Prim::IndexSelect | Prim::Gather => read(s, node, prim)?,
             Prim::IndexAdd | Prim::ScatterAdd => add(s, node, prim)?,
+            Prim::Array(ArrayFn::Recurrence) => recurrence(s, node)?,
+            Prim::Array(_) => return Err(LowerError::Internal("a function of arrays unrolled")),
         },
     };
     s.elements[id.index()] = Some(elements);
@@ -277,6 +280,25 @@ fn matmul(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError
         }
     }
     Ok(out.into())
+}
+
+fn recurrence(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+    let (dtype, a) = (node.ty.dtype, s.scalars(node.operands[0])?);
+    let mut y = s.scalars(node.operands[1])?;
+    let [outer, n, inner] = around(node.shape(), node.attrs().int(0) as usize);
+    let one = constant(s, dtype, 1.0);
+    for o in 0..outer {
+        for at in o * n * inner + inner..(o + 1) * n * inner {
+            let before = y[at - inner];
+            let step = match a[at] {
+                // One rounding either way.
+                factor if factor == one => Def::Map(MapFn::Add, Args::new(&[before, y[at]])),
+                factor => Def::Map(MapFn::Fma, Args::new(&[factor, before, y[at]])),
+            };
+            y[at] = s.scalar(dtype, step);
+        }
+    }
+    Ok(y)
 }
 
 /// For each element of the indexed side the element of the source side.

@@ -117,7 +117,8 @@ impl Scheduler<'_> {
                     | Prim::IndexSelect
                     | Prim::Gather
                     | Prim::IndexAdd
-                    | Prim::ScatterAdd,
+                    | Prim::ScatterAdd
+                    | Prim::Array(_),
                 ) => self.call(id)?,
                 _ => {
                     let buf = self.target(id);

@@ -3,6 +3,7 @@
 
 use crate::graph::DType;
 use crate::ops::{Literal, MapFn, Reduction};
+use cotangent_runtime::array::{ArrayDims, ArrayFn};
 use cotangent_runtime::index::IndexDims;
 use cotangent_runtime::matmul::MatmulDims;
 use cotangent_runtime::overlap::OverlapDims;
@@ -176,6 +177,8 @@ pub enum Call {
     Read { symbol: &'static str, dims: IndexDims, source: BufId, index: BufId, out: BufId },
     /// An indexed addition: `symbol(dims, base, index, update, out, status)`.
     Add { symbol: &'static str, dims: IndexDims, base: BufId, index: BufId, update: BufId, out: BufId },
+    /// A function of arrays: `symbol(dims, operands.., scratch, out)`.
+    Array { f: ArrayFn, dims: ArrayDims, operands: SmallVec<[BufId; 2]>, scratch: Option<BufId>, out: BufId },
 }
 
 /// One step of a program.
@@ -269,6 +272,11 @@ impl Plan {
                     read(*base);
                     read(*index);
                     read(*update);
+                    write(*out);
+                }
+                Call::Array { operands, scratch, out, .. } => {
+                    operands.iter().for_each(|&buf| read(buf));
+                    scratch.iter().for_each(|&buf| write(buf));
                     write(*out);
                 }
             },

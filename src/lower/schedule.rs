@@ -6,6 +6,7 @@ use crate::lower::core::{Core, CoreNode, Kind};
 use crate::lower::plan::{BufId, Buffer, Def, Item, Place, Plan, Scalar, ScalarId};
 use crate::lower::{LowerError, explode};
 use crate::ops::{MapFn, Prim};
+use cotangent_runtime::array::ArrayFn;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 use std::hash::BuildHasher;
@@ -57,6 +58,7 @@ fn work(core: &Core, node: &CoreNode) -> usize {
             node.ty.numel().saturating_mul(dims[dims.len() - 1]).saturating_mul(4)
         }
         Kind::Prim(Prim::IndexAdd | Prim::ScatterAdd) => operand(2),
+        Kind::Prim(Prim::Array(_)) => node.ty.numel(),
         _ => 0,
     }
 }
@@ -77,6 +79,7 @@ fn can_unroll(core: &Core, node: &CoreNode) -> bool {
             let reads_zero = node.attrs().flag(1);
             reads_zero || index.ty().numel() == 0 || (0..index.elements().len()).all(|i| index.bits(i) < len)
         }
+        Kind::Prim(Prim::Array(f)) => f == ArrayFn::Recurrence,
         _ => true,
     }
 }
@@ -182,7 +185,9 @@ impl<'c> Scheduler<'c> {
             }
             if matches!(
                 node.kind,
-                Kind::Prim(Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd)
+                Kind::Prim(
+                    Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd | Prim::Array(_)
+                )
             ) {
                 for v in &node.operands {
                     self.root[v.index()] |= cost[v.index()] > 0;

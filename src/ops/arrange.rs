@@ -91,7 +91,7 @@ pub static ROLL: Row = Row {
 };
 
 /// Elements `from..to` along an axis.
-fn part(e: &mut dyn Emitter, x: ValueId, axis: usize, from: usize, to: usize) -> R {
+pub(super) fn part(e: &mut dyn Emitter, x: ValueId, axis: usize, from: usize, to: usize) -> R {
     let shape = e.shape(x);
     let (mut start, mut stop) = (vec![0; shape.rank()], shape.dims().to_vec());
     (start[axis], stop[axis]) = (from, to);

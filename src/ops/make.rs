@@ -6,8 +6,8 @@ use crate::ops::literal::Literal;
 use crate::ops::loss::LossReduction;
 use crate::ops::row::{Op, Row};
 use crate::ops::{
-    activation, arrange, contract, elementwise, index, logic, loss, math, movement, network, norm, reduce,
-    softmax, source, special, statistics,
+    activation, arrange, contract, elementwise, index, linalg, logic, loss, math, movement, network, norm,
+    reduce, scan, softmax, source, special, statistics,
 };
 use std::sync::Arc;
 
@@ -181,6 +181,18 @@ plain! {
     dot = contract::DOT;
     /// x w^T + b
     linear = contract::LINEAR;
+    /// x with a x = b
+    solve = linalg::SOLVE;
+    /// Inverse of a matrix
+    inverse = linalg::INVERSE;
+    /// Determinant
+    det = linalg::DET;
+    /// Logarithm of the absolute value of the determinant
+    logabsdet = linalg::LOGABSDET;
+    /// Derivatives of the determinant
+    cofactor = linalg::COFACTOR;
+    /// Lower factor of a symmetric matrix
+    cholesky = linalg::CHOLESKY;
     /// The identity without a derivative
     detach = source::DETACH;
 }
@@ -416,4 +428,34 @@ pub fn group_norm(groups: usize, eps: f64) -> Op {
 /// Scaled dot-product attention
 pub fn sdpa(causal: bool, scale: f64) -> Op {
     Op::with(&network::SDPA, vec![Attr::Bool(causal), Attr::Float(scale)])
+}
+
+/// a_i y_{i-1} + b_i along an axis
+pub fn recurrence(axis: usize) -> Op {
+    Op::with(&scan::RECURRENCE, vec![int(axis)])
+}
+
+/// Sums up to each element of an axis
+pub fn cumsum(axis: usize) -> Op {
+    Op::with(&scan::CUMSUM, vec![int(axis)])
+}
+
+/// Products up to each element of an axis
+pub fn cumprod(axis: usize) -> Op {
+    Op::with(&scan::CUMPROD, vec![int(axis)])
+}
+
+/// Positions that sort an axis
+pub fn argsort(axis: usize) -> Op {
+    Op::with(&scan::ARGSORT, vec![int(axis)])
+}
+
+/// Elements of an axis in ascending order
+pub fn sort(axis: usize) -> Op {
+    Op::with(&scan::SORT, vec![int(axis)])
+}
+
+/// x with op(T) x = b for a triangle T
+pub fn triangular_solve(lower: bool, transpose: bool, unit_diagonal: bool) -> Op {
+    Op::with(&linalg::TRIANGULAR_SOLVE, [lower, transpose, unit_diagonal].map(Attr::Bool).to_vec())
 }

@@ -14,10 +14,12 @@ mod rules;
 
 mod activation;
 mod arrange;
+mod array;
 mod contract;
 mod conv;
 mod elementwise;
 mod index;
+mod linalg;
 mod logic;
 mod loss;
 pub mod make;
@@ -27,17 +29,20 @@ mod network;
 mod norm;
 mod pool;
 mod reduce;
+mod scan;
 mod softmax;
 mod source;
 mod special;
 mod statistics;
 mod window;
 
+pub(crate) use array::{around, array_dims};
 pub use attr::{Attr, AttrKind, Attrs};
 #[cfg(feature = "jit")]
 pub(crate) use contract::last_two as contract_dims;
 pub use emit::{Emitter, Swept};
 pub use error::OpError;
+pub(crate) use infer::broadcast;
 pub use literal::{Elements, Literal};
 pub use loss::LossReduction;
 pub use row::{
@@ -67,6 +72,8 @@ pub fn table() -> impl Iterator<Item = &'static Row> {
         window::ROWS,
         conv::ROWS,
         pool::ROWS,
+        scan::ROWS,
+        linalg::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -5,6 +5,7 @@ use crate::ops::attr::{Attr, AttrKind, Attrs};
 use crate::ops::emit::Emitter;
 use crate::ops::error::OpError;
 use crate::ops::literal::Literal;
+use cotangent_runtime::array::ArrayFn;
 use smallvec::SmallVec;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -255,6 +256,8 @@ pub enum Prim {
     Gather,
     /// `dst = base; dst[o, index[o, c, i], i] += update[o, c, i]`
     ScatterAdd,
+    /// A function of whole arrays.
+    Array(ArrayFn),
 }
 
 /// Name, kind and default of one attribute.

@@ -7,7 +7,7 @@ use crate::ops::{
 use crate::tape::scalar::{Numbers, Scalar};
 use crate::tape::scalar_rules::{Registers, ScalarRules};
 use crate::tape::tensor::{Data, Slot, Tensor};
-use crate::tape::{index, map, prims};
+use crate::tape::{array, index, map, prims};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -214,10 +214,13 @@ impl<N: Numbers> Evaluator<N> {
                 Ok(prims::movement(prim, op, &x(0), out))
             }
             Prim::Pad => prims::pad(op, &x(0), out).map_err(refused),
-            Prim::Concat => {
+            Prim::Concat | Prim::Array(_) => {
                 let parts: Vec<Cow<'_, Tensor<N>>> = operands.iter().map(|&v| self.at(v)).collect();
                 let parts: Vec<&Tensor<N>> = parts.iter().map(|p| &**p).collect();
-                prims::concat(op, &parts, out).map_err(refused)
+                match prim {
+                    Prim::Array(f) => array::array(f, op, &parts, out).map_err(refused),
+                    _ => prims::concat(op, &parts, out).map_err(refused),
+                }
             }
             Prim::Fold => prims::fold(op, &x(0), out).map_err(refused),
             Prim::Reduce(Reduction::Dot) => prims::dot(&x(0), &x(1), out).map_err(refused),

@@ -2,16 +2,10 @@
 //! lowest position; with `zero` it reads 0 and adds nothing.
 
 use crate::graph::{Shape, ValueType};
-use crate::ops::{Op, OpError, Prim};
+use crate::ops::{Op, OpError, Prim, around};
 use crate::tape::buf::{Buf, Element};
 use crate::tape::scalar::{Numbers, Refusal, Scalar};
 use crate::tape::tensor::{Data, Tensor, each};
-
-/// A shape seen from an axis: outer x axis x inner.
-fn around(shape: &Shape, axis: usize) -> [usize; 3] {
-    let dims = shape.dims();
-    [dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product()]
-}
 
 /// For every element of the indexed side, row-major, the element of the source
 /// side, `None` where the index is out of range.

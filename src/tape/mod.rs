@@ -1,6 +1,7 @@
 //! The tape: an interpreter of graphs that holds every value. It is the oracle
 //! of compiled code, and runs where no code can be generated.
 
+mod array;
 mod buf;
 mod dual;
 mod eval;

@@ -3,7 +3,7 @@
 
 use crate::support::{Case, levels, run, run_tape, vector_forms};
 use cotangent::ops::{LossReduction, make};
-use cotangent::{Builder, DType, Graph, KeepDims, Program, Shape, Var, dtype};
+use cotangent::{Builder, DType, Graph, KeepDims, Program, Shape, Triangle, Var, dtype};
 
 fn shapes() -> Vec<Shape> {
     let dims: [&[usize]; 16] = [
@@ -145,6 +145,18 @@ fn ops() -> Vec<(&'static str, Make)> {
             Some(read + g.apply(make::scatter_add(axis, true), &[b, far, a]))
         }),
         ("mse", |_, a, b| Some(a.mse(b, LossReduction::Mean) + a.mse(b, LossReduction::None))),
+        ("cumulative", |_, a, b| Some(a.cumsum(0) * b.cumprod(last(b)?) + a.recurrence(b, 0))),
+        ("sort", |_, a, b| Some(a.sort(0) + b.exp().sort(last(b)?))),
+        ("argsort", |_, a, b| Some(a.gather(0, b.argsort(0)))),
+        ("systems", |_, a, b| {
+            let square = matches!(a.shape().dims(), [.., m, n] if m == n);
+            square.then(|| a.solve(b) + a.triangular_solve(b.sin(), Triangle::UPPER) + a.exp().inverse())
+        }),
+        ("determinants", |_, a, b| {
+            let square = matches!(a.shape().dims(), [.., m, n] if m == n);
+            square.then(|| a.det().sin() + (a + b).logabsdet())
+        }),
+        ("cholesky", |_, a, b| (rank(a) >= 2).then(|| a.matmul(b.transpose()).cholesky())),
         ("constants", |g, a, b| {
             let (n, ty) = (a.shape().numel(), a.ty()?);
             let ramp = g.constant_of(a.shape(), (0..n).map(|i| i as f64).collect::<Vec<_>>());

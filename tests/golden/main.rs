@@ -7,6 +7,7 @@ mod indices;
 mod linear;
 mod losses;
 mod norms;
+mod scan;
 mod smooth;
 #[allow(unused_imports)]
 #[path = "../support/mod.rs"]

@@ -8,6 +8,7 @@
 mod elementwise;
 mod flow;
 mod functions;
+mod order;
 mod reductions;
 #[allow(unused_imports)]
 #[path = "../support/mod.rs"]
@@ -193,4 +194,9 @@ fn functions() {
 #[test]
 fn reductions_and_movement() {
     check_all(&reductions::rows());
+}
+
+#[test]
+fn order_and_linear_algebra() {
+    check_all(&order::rows());
 }

@@ -66,6 +66,7 @@ const DIFFERENCES: &[Difference] = &[
     differ("reduce_min", "vjp", |h| h.any(f64::is_nan), TIES),
     differ("reduce_min", "jvp", |h| h.output(f64::is_nan), TIES),
     differ("prod", "jvp", |h| h.output(|y| !y.is_finite() || y == 0.0), OTHERS),
+    differ("cumprod", "jvp", |h| h.output(f64::is_infinite), OTHERS),
     differ("logsumexp", "vjp", |h| h.any(|x| x == f64::NEG_INFINITY), NOTHING),
     differ("logsumexp", "jvp", |h| h.output(|y| y == f64::NEG_INFINITY), NOTHING),
     differ("asinh", "vjp", |h| h.any(|x| x.abs() > 1e300), FIRST),

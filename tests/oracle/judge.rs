@@ -40,6 +40,14 @@ const SUMS: &[&str] = &[
     "sdpa",
     "lstm_cell",
     "gru_cell",
+    "cumsum",
+    "cumprod",
+    "solve",
+    "triangular_solve",
+    "inverse",
+    "det",
+    "logabsdet",
+    "cholesky",
 ];
 
 /// Units in the last place that an element-wise value may be off at arguments

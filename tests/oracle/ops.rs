@@ -1,7 +1,7 @@
 //! From a case to a graph: one arm per op of the case files.
 
 use crate::case::{Case, Data, Failure};
-use cotangent::{Builder, Conv, DType, Graph, KeepDims, LossReduction, PadCells, Pool, Var};
+use cotangent::{Builder, Conv, DType, Graph, KeepDims, LossReduction, PadCells, Pool, Triangle, Var};
 
 /// How an index or a mask reaches the graph.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,6 +158,19 @@ fn outputs<'b>(case: &Case, v: &[Var<'b>]) -> Result<Option<Vec<Var<'b>>>, Failu
             v[0].avg_pool(&pool(case), if counted { PadCells::Counted } else { PadCells::LeftOut })
         }
         "scatter_add" => v[0].scatter_add(axis, v[1], v[2]),
+        "cumsum" => v[0].cumsum(axis),
+        "cumprod" => v[0].cumprod(axis),
+        "sort" => v[0].sort(axis),
+        "solve" => v[0].solve(v[1]),
+        "triangular_solve" => {
+            let [lower, transpose, unit_diagonal] =
+                ["lower", "transpose", "unit_diagonal"].map(|name| case.flag(name));
+            v[0].triangular_solve(v[1], Triangle { lower, transpose, unit_diagonal })
+        }
+        "inverse" => v[0].inverse(),
+        "det" => v[0].det(),
+        "logabsdet" => v[0].logabsdet(),
+        "cholesky" => v[0].cholesky(),
         "mse" => v[0].mse(v[1], reduction(case)?),
         _ => return Ok(None),
     };
