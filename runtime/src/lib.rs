@@ -12,6 +12,7 @@ pub mod linalg;
 pub mod math;
 pub mod matmul;
 pub mod overlap;
+pub mod random;
 pub mod reduce;
 pub mod scan;
 pub mod symbols;

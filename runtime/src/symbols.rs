@@ -1,6 +1,6 @@
 //! The entry points compiled code may call, by name.
 
-use crate::{array, index, math, matmul, overlap};
+use crate::{array, index, math, matmul, overlap, random};
 
 macro_rules! scalar_rows {
     ($($args:tt { $($wide:ident $narrow:ident = $f64:ident $f32:ident;)* })*) => {
@@ -115,6 +115,7 @@ array_rows! {
     "ct_argsort_f64" = array::argsort_f64;
     "ct_argsort_f32" = array::argsort_f32;
     "ct_argsort_i64" = array::argsort_i64;
+    "ct_random_bits" = random::random_bits;
 }
 
 /// The address of an entry point.

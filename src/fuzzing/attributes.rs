@@ -21,6 +21,10 @@ impl Generator<'_> {
                 "axis" if ty.shape.rank() == 0 => return None,
                 "axis" => Attr::Int(self.source.below(ty.shape.rank()) as i64),
                 "exponent" => Attr::Int(self.exponent()),
+                "shape" if row.attrs.len() > 1 || row.min_operands > 1 || row.name == "random_bits" => {
+                    list(self.shape().dims().iter().map(|&d| d as i64))
+                }
+                "dtype" if row.name != "cast" => Attr::DType(self.float_type()),
                 "shape" if row.name == "broadcast_to" => Attr::Ints(self.widened(&ty.shape)),
                 "shape" => Attr::Ints(self.regrouped(&ty.shape)),
                 "perm" => Attr::Ints(self.permutation(ty.shape.rank())),
@@ -33,6 +37,12 @@ impl Generator<'_> {
                     let channels = ty.shape.dims().get(1).copied().unwrap_or(1).max(1);
                     let parts: Vec<i64> =
                         (1..=channels.min(64) as i64).filter(|g| channels as i64 % g == 0).collect();
+                    Attr::Int(crate::fuzzing::source::pick(self.source, &parts)?)
+                }
+                "heads" => {
+                    let columns = ty.shape.dims().last().copied().unwrap_or(1).max(1);
+                    let parts: Vec<i64> =
+                        (1..=columns.min(8) as i64).filter(|h| columns as i64 % h == 0).collect();
                     Attr::Int(crate::fuzzing::source::pick(self.source, &parts)?)
                 }
                 "reduction" => Attr::Int(self.source.below(3) as i64),

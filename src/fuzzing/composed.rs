@@ -36,6 +36,27 @@ impl Generator<'_> {
                 }
                 Some(operands)
             }
+            "multi_head_attention" => {
+                let x = self.pick(|t| t.dtype.is_float() && t.shape.rank() > 1)?;
+                let ty = self.ty(x).clone();
+                let [.., n, d] = *ty.shape.dims() else { return None };
+                let columns = (1 + self.source.below(3)) * (1 + self.source.below(2));
+                let mut operands = Vec::new();
+                for dims in [[d, columns], [d, columns], [d, columns], [columns, d]] {
+                    operands.push(self.pick_or_make(ValueType::new(ty.dtype, dims), None)?);
+                }
+                operands.push(x);
+                if self.source.chance(1, 2) {
+                    let lead = self.source.chance(1, 2);
+                    let mask = if lead {
+                        [&ty.shape.dims()[..ty.shape.rank() - 2], &[n, n]].concat()
+                    } else {
+                        vec![n, n]
+                    };
+                    operands.push(self.pick_or_make(ValueType::new(DType::Bool, mask), None)?);
+                }
+                Some(operands)
+            }
             _ => {
                 let (states, gates) = if row.name == "lstm_cell" { (2, 4) } else { (1, 3) };
                 let x = self.pick(|t| t.dtype.is_float() && t.shape.rank() > 0)?;

@@ -242,8 +242,33 @@ impl Generator<'_> {
                 };
                 Some(vec![logits, self.make(ValueType::new(DType::I64, rows), Some(classes))?])
             }
-            "layer_norm" | "rms_norm" | "batch_norm_eval" | "batch_norm_train" | "group_norm" | "sdpa"
-            | "lstm_cell" | "gru_cell" => self.composed(row),
+            "masked_softmax" => {
+                let x = self.pick(|t| t.dtype.is_float() && t.shape.rank() > 0)?;
+                let shape = self.ty(x).shape.clone();
+                let dims = self.narrowed(&shape);
+                Some(vec![x, self.pick_or_make(ValueType::new(DType::Bool, dims), None)?])
+            }
+            "random_bits" | "rand_uniform" | "rand_normal" => Some(vec![self.key()?]),
+            "bernoulli_mask" => {
+                let found = self.pick(|t| t.dtype.is_float() && t.shape.is_scalar());
+                let keep = match found {
+                    Some(v) => v,
+                    None => {
+                        let dtype = self.float_type();
+                        self.make(ValueType::new(dtype, ()), None)?
+                    }
+                };
+                Some(vec![keep, self.key()?])
+            }
+            "layer_norm"
+            | "rms_norm"
+            | "batch_norm_eval"
+            | "batch_norm_train"
+            | "group_norm"
+            | "sdpa"
+            | "multi_head_attention"
+            | "lstm_cell"
+            | "gru_cell" => self.composed(row),
             "solve" | "triangular_solve" | "inverse" | "det" | "logabsdet" | "cofactor" | "cholesky" => {
                 self.matrices(row)
             }
@@ -294,6 +319,11 @@ impl Generator<'_> {
                 Some(operands)
             }
         }
+    }
+
+    /// A seed and a counter.
+    fn key(&mut self) -> Option<Slot> {
+        self.pick_or_make(ValueType::new(DType::I64, [2]), None)
     }
 
     /// Operands of the contractions: the second is picked to fit the first.

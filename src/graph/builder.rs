@@ -211,6 +211,11 @@ impl Builder {
         }
     }
 
+    /// What stands for the result of an op on an earlier mistake.
+    pub(super) fn nothing(&self) -> Var<'_> {
+        Var { builder: self, id: None }
+    }
+
     /// A value as errors name it: with its type.
     pub(super) fn describe(&self, id: ValueId) -> String {
         let graph = self.graph.borrow();

@@ -1,6 +1,7 @@
 //! Methods of variables for the ops that are defined by others.
 
 use crate::graph::builder::Var;
+use crate::graph::types::Shape;
 use crate::graph::var::KeepDims;
 use crate::ops::{LossReduction, OpError, make};
 use std::panic::Location;
@@ -209,5 +210,44 @@ impl<'b> Var<'b> {
     pub fn gru_cell(self, h: Var<'b>, weights: [Var<'b>; 2], biases: [Var<'b>; 2]) -> Var<'b> {
         let operands = [self, h, weights[0], weights[1], biases[0], biases[1]];
         self.builder.apply_at(make::gru_cell(), &operands, Location::caller())
+    }
+
+    /// `self * b + c` with one rounding.
+    #[track_caller]
+    pub fn mul_add(self, b: Var<'b>, c: Var<'b>) -> Var<'b> {
+        self.builder.apply_at(make::mul_add(), &[self, b, c], Location::caller())
+    }
+
+    /// log(softplus(x) + eps), which is finite for every finite x if eps > 0.
+    #[track_caller]
+    pub fn safe_log(self, eps: f64) -> Var<'b> {
+        self.op1(make::safe_log(eps), Location::caller())
+    }
+
+    /// The channels (the first axis) of one sample normalised over its other axes by
+    /// their biased variance, then `weight` and `bias`.
+    #[track_caller]
+    pub fn batch_norm_sample(self, weight: Var<'b>, bias: Var<'b>, eps: f64) -> Var<'b> {
+        let at = Location::caller();
+        let shape = self.shape();
+        let batch: Shape = std::iter::once(1).chain(shape.dims().iter().copied()).collect();
+        let batch = self.op1(make::reshape(&batch), at);
+        let normal = self.builder.apply_at(make::batch_norm_train(eps), &[batch, weight, bias], at);
+        normal.op1(make::reshape(&shape), at)
+    }
+
+    /// Self-attention of this input (.., n, d) in `heads` heads: weights w_q, w_k, w_v
+    /// (d, h e) and w_o (h e, d), the columns of a head next to each other, scores
+    /// scaled by 1 / sqrt(e). `mask` (.., n, n) keeps where it is true; a query of
+    /// which nothing is kept gets zeros.
+    #[track_caller]
+    pub fn multi_head_attention(
+        self,
+        [w_q, w_k, w_v, w_o]: [Var<'b>; 4],
+        heads: usize,
+        mask: Option<Var<'b>>,
+    ) -> Var<'b> {
+        let operands: Vec<Var<'b>> = [w_q, w_k, w_v, w_o, self].into_iter().chain(mask).collect();
+        self.builder.apply_at(make::multi_head_attention(heads), &operands, Location::caller())
     }
 }

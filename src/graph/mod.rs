@@ -4,11 +4,14 @@ mod builder;
 mod data;
 mod defined;
 mod dot;
+mod einsum;
 mod error;
 mod linear;
+mod random;
 mod text;
 mod types;
 mod var;
+mod views;
 mod window;
 
 pub use builder::{Builder, IntoElements, Var};

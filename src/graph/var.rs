@@ -117,6 +117,8 @@ unary! {
     sign;
     /// Square root; NaN below 0.
     sqrt;
+    /// sqrt(max(x, 0)); derivative 0 where x <= 0.
+    sqrt_nonneg;
     /// x * x.
     square;
     /// 1 / x.
@@ -442,17 +444,7 @@ impl<'b> Var<'b> {
     /// This and other tensors joined along an axis.
     #[track_caller]
     pub fn concat(self, others: &[Var<'b>], axis: isize) -> Var<'b> {
-        let at = Location::caller();
-        if self.id.is_none() {
-            return self;
-        }
-        match self.axes("concat", &[axis]) {
-            Ok(axes) => {
-                let parts: Vec<Var<'b>> = std::iter::once(self).chain(others.iter().copied()).collect();
-                self.builder.apply_at(make::concat(axes[0]), &parts, at)
-            }
-            Err(error) => self.fail(error, at),
-        }
+        self.applied_along("concat", axis, others, make::concat, Location::caller())
     }
 
     /// Parts of given sizes along an axis.
@@ -528,13 +520,25 @@ impl<'b> Var<'b> {
         op: fn(usize, bool) -> Op,
         at: At,
     ) -> Var<'b> {
+        self.applied_along(name, axis, rest, |axis| op(axis, false), at)
+    }
+
+    /// An op along an axis of this variable, with more operands.
+    pub(super) fn applied_along(
+        self,
+        name: &'static str,
+        axis: isize,
+        rest: &[Var<'b>],
+        op: impl FnOnce(usize) -> Op,
+        at: At,
+    ) -> Var<'b> {
         if self.id.is_none() {
             return self;
         }
         match self.axes(name, &[axis]) {
             Ok(axes) => {
                 let operands: Vec<Var<'b>> = std::iter::once(self).chain(rest.iter().copied()).collect();
-                self.builder.apply_at(op(axes[0], false), &operands, at)
+                self.builder.apply_at(op(axes[0]), &operands, at)
             }
             Err(error) => self.fail(error, at),
         }

@@ -298,6 +298,10 @@ impl<'a, 'f> Chunk<'a, 'f> {
             Call::Read { symbol, dims, source, index, out, .. } => {
                 (*symbol, self.pool.index(*dims), vec![(*source, 0), (*index, 0), (*out, 0)], true)
             }
+            Call::Random { key, out } => {
+                let n = self.plan.buffer(*out).len as *const u8;
+                ("ct_random_bits", n, vec![(*key, 0), (*out, 0)], false)
+            }
             Call::Add { symbol, dims, base, index, update, out, .. } => (
                 *symbol,
                 self.pool.index(*dims),

@@ -43,6 +43,12 @@ impl Scheduler<'_> {
                 Ok(out)
             }
             Kind::Prim(Prim::Array(f)) => self.array(id, f),
+            Kind::Prim(Prim::RandomBits) => {
+                let key = self.materialise(node.operands[0])?;
+                let out = self.target(id);
+                self.plan.items.push(Item::Call(Box::new(Call::Random { key, out })));
+                Ok(out)
+            }
             _ => Err(LowerError::Internal("a call of a node that is none")),
         }
     }

@@ -59,6 +59,9 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
                         return Err(LowerError::Internal("an address out of range"));
                     }
                 }
+                if let Call::Random { key, .. } = call.as_ref() {
+                    element(*key, 1)?;
+                }
                 if let Call::Matmul { dims, a, b, c, .. } = call.as_ref() {
                     let d: &MatmulDims = dims;
                     let axes = |row: isize, col: isize, rows: usize, cols: usize, batch: &[isize; 4]| {
@@ -160,7 +163,8 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                     Call::Overlap { out, .. }
                     | Call::Read { out, .. }
                     | Call::Add { out, .. }
-                    | Call::Array { out, .. } => (*out, plan.buffer(*out).len),
+                    | Call::Array { out, .. }
+                    | Call::Random { out, .. } => (*out, plan.buffer(*out).len),
                 };
                 filled[buf.index()] += n;
             }

@@ -39,6 +39,7 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
             Prim::IndexAdd | Prim::ScatterAdd => add(s, node, prim)?,
             Prim::Array(ArrayFn::Recurrence) => recurrence(s, node)?,
             Prim::Array(_) => return Err(LowerError::Internal("a function of arrays unrolled")),
+            Prim::RandomBits => return Err(LowerError::Internal("random bits are not unrolled")),
         },
     };
     s.elements[id.index()] = Some(elements);

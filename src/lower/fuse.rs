@@ -118,7 +118,8 @@ impl Scheduler<'_> {
                     | Prim::Gather
                     | Prim::IndexAdd
                     | Prim::ScatterAdd
-                    | Prim::Array(_),
+                    | Prim::Array(_)
+                    | Prim::RandomBits,
                 ) => self.call(id)?,
                 _ => {
                     let buf = self.target(id);

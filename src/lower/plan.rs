@@ -179,6 +179,8 @@ pub enum Call {
     Add { symbol: &'static str, dims: IndexDims, base: BufId, index: BufId, update: BufId, out: BufId },
     /// A function of arrays: `symbol(dims, operands.., scratch, out)`.
     Array { f: ArrayFn, dims: ArrayDims, operands: SmallVec<[BufId; 2]>, scratch: Option<BufId>, out: BufId },
+    /// Random bits of a key.
+    Random { key: BufId, out: BufId },
 }
 
 /// One step of a program.
@@ -266,6 +268,10 @@ impl Plan {
                 Call::Read { source, index, out, .. } => {
                     read(*source);
                     read(*index);
+                    write(*out);
+                }
+                Call::Random { key, out } => {
+                    read(*key);
                     write(*out);
                 }
                 Call::Add { base, index, update, out, .. } => {

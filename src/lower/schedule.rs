@@ -80,6 +80,7 @@ fn can_unroll(core: &Core, node: &CoreNode) -> bool {
             reads_zero || index.ty().numel() == 0 || (0..index.elements().len()).all(|i| index.bits(i) < len)
         }
         Kind::Prim(Prim::Array(f)) => f == ArrayFn::Recurrence,
+        Kind::Prim(Prim::RandomBits) => false,
         _ => true,
     }
 }

@@ -53,6 +53,14 @@ pub enum OpError {
     #[error("{op}: index {index} at position {position} is out of range for axis {axis} of shape {shape}")]
     #[allow(missing_docs)]
     Index { op: &'static str, index: i64, position: usize, axis: usize, shape: Shape },
+    /// A specification of named axes that cannot be read or does not fit.
+    #[error("einsum: \"{spec}\", position {position}: {why}")]
+    #[allow(missing_docs)]
+    Einsum { spec: String, position: usize, why: String },
+    /// A number that is no index.
+    #[error("index {value} at position {position} is not a whole number of 0 or more")]
+    #[allow(missing_docs)]
+    NotAnIndex { position: usize, value: f64 },
     /// A tensor past the byte limit.
     #[error("{op}: result {ty} is larger than 2^40 bytes")]
     #[allow(missing_docs)]

@@ -1,6 +1,7 @@
 //! Elements of constants.
 
 use crate::graph::{DType, Shape, ValueType};
+use crate::ops::error::OpError;
 use std::hash::{Hash, Hasher};
 
 /// Elements of one element type, row-major.
@@ -17,6 +18,18 @@ pub enum Elements {
 }
 
 impl Elements {
+    /// Whole numbers given as floats, as token ids often are.
+    ///
+    /// # Errors
+    /// The first number that is negative, not whole, or too large.
+    pub fn indices(numbers: &[f64]) -> Result<Elements, OpError> {
+        let index = |(position, &value): (usize, &f64)| {
+            let fits = value >= 0.0 && value.fract() == 0.0 && value < 9_223_372_036_854_775_808.0;
+            if fits { Ok(value as i64) } else { Err(OpError::NotAnIndex { position, value }) }
+        };
+        Ok(Elements::I64(numbers.iter().enumerate().map(index).collect::<Result<_, _>>()?))
+    }
+
     /// The element type.
     pub fn dtype(&self) -> DType {
         match self {

@@ -6,8 +6,8 @@ use crate::ops::literal::Literal;
 use crate::ops::loss::LossReduction;
 use crate::ops::row::{Op, Row};
 use crate::ops::{
-    activation, arrange, contract, elementwise, index, linalg, logic, loss, math, movement, network, norm,
-    reduce, scan, softmax, source, special, statistics,
+    activation, arrange, contract, elementwise, guarded, index, linalg, logic, loss, math, movement, network,
+    norm, random, reduce, scan, softmax, source, special, statistics,
 };
 use std::sync::Arc;
 
@@ -195,6 +195,10 @@ plain! {
     cholesky = linalg::CHOLESKY;
     /// The identity without a derivative
     detach = source::DETACH;
+    /// a * b + c with one rounding
+    mul_add = guarded::MUL_ADD;
+    /// sqrt(max(x, 0))
+    sqrt_nonneg = guarded::SQRT_NONNEG;
 }
 
 /// A constant.
@@ -259,6 +263,11 @@ pub fn softmax(axis: usize) -> Op {
 /// Logarithm of the softmax along an axis
 pub fn log_softmax(axis: usize) -> Op {
     Op::with(&softmax::LOG_SOFTMAX, vec![int(axis)])
+}
+
+/// Softmax along an axis over the entries that a mask keeps
+pub fn masked_softmax(axis: usize) -> Op {
+    Op::with(&softmax::MASKED_SOFTMAX, vec![int(axis)])
 }
 
 /// Broadcast to a shape
@@ -458,4 +467,34 @@ pub fn sort(axis: usize) -> Op {
 /// x with op(T) x = b for a triangle T
 pub fn triangular_solve(lower: bool, transpose: bool, unit_diagonal: bool) -> Op {
     Op::with(&linalg::TRIANGULAR_SOLVE, [lower, transpose, unit_diagonal].map(Attr::Bool).to_vec())
+}
+
+/// Self-attention in several heads
+pub fn multi_head_attention(heads: usize) -> Op {
+    Op::with(&network::MULTI_HEAD_ATTENTION, vec![int(heads)])
+}
+
+/// log(softplus(x) + eps)
+pub fn safe_log(eps: f64) -> Op {
+    Op::with(&guarded::SAFE_LOG, vec![Attr::Float(eps)])
+}
+
+/// Integers in [0, 2^32) of a key
+pub fn random_bits(shape: &Shape) -> Op {
+    Op::with(&random::RANDOM_BITS, vec![ints(shape.dims())])
+}
+
+/// Uniform numbers of a key
+pub fn rand_uniform(dtype: DType, shape: &Shape) -> Op {
+    Op::with(&random::RAND_UNIFORM, vec![Attr::DType(dtype), ints(shape.dims())])
+}
+
+/// Normal numbers of a key
+pub fn rand_normal(dtype: DType, shape: &Shape) -> Op {
+    Op::with(&random::RAND_NORMAL, vec![Attr::DType(dtype), ints(shape.dims())])
+}
+
+/// A mask of a probability and a key
+pub fn bernoulli_mask(shape: &Shape) -> Op {
+    Op::with(&random::BERNOULLI_MASK, vec![ints(shape.dims())])
 }

@@ -18,6 +18,7 @@ mod array;
 mod contract;
 mod conv;
 mod elementwise;
+mod guarded;
 mod index;
 mod linalg;
 mod logic;
@@ -28,6 +29,7 @@ mod movement;
 mod network;
 mod norm;
 mod pool;
+mod random;
 mod reduce;
 mod scan;
 mod softmax;
@@ -55,6 +57,7 @@ pub fn table() -> impl Iterator<Item = &'static Row> {
     [
         source::ROWS,
         elementwise::ROWS,
+        guarded::ROWS,
         math::ROWS,
         special::ROWS,
         activation::ROWS,
@@ -74,6 +77,7 @@ pub fn table() -> impl Iterator<Item = &'static Row> {
         pool::ROWS,
         scan::ROWS,
         linalg::ROWS,
+        random::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -8,7 +8,7 @@ use crate::ops::error::OpError;
 use crate::ops::infer;
 use crate::ops::make;
 use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Types, Value};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 type R = Result<ValueId, OpError>;
 
@@ -29,7 +29,8 @@ fn wrong(op: &Op, a: &Shape, b: &Shape, why: &'static str) -> OpError {
 }
 
 /// Scaled dot-product attention: softmax(q k^T scale + mask) v. A boolean mask
-/// keeps where it is true; `causal` keeps position j for query i where j <= i.
+/// keeps where it is true; `causal` keeps position j for query i where j <= i. A
+/// query of which nothing is kept gets zeros.
 pub static SDPA: Row = Row {
     name: "sdpa",
     min_operands: 3,
@@ -42,18 +43,19 @@ pub static SDPA: Row = Row {
         let products = e.matmul(q, k)?;
         let scale = e.scalar_like(products, site.op.attrs.float(1))?;
         let mut scores = e.mul(products, scale)?;
-        let never = e.scalar_like(scores, f64::NEG_INFINITY)?;
-        if site.op.attrs.flag(0) {
-            let past = below(e, scores, 0)?;
-            scores = e.select(past, scores, never)?;
-        }
-        match site.operands.get(3) {
-            Some(&mask) if e.dtype(mask) == DType::Bool => scores = e.select(mask, scores, never)?,
-            Some(&mask) => scores = e.add(scores, mask)?,
-            None => {}
+        let mut keep = site.op.attrs.flag(0).then(|| below(e, scores, 0)).transpose()?;
+        match (site.operands.get(3), keep) {
+            (Some(&mask), past) if e.dtype(mask) == DType::Bool => {
+                keep = Some(past.map_or(Ok(mask), |past| e.and(past, mask))?);
+            }
+            (Some(&mask), _) => scores = e.add(scores, mask)?,
+            (None, _) => {}
         }
         let last = e.ty(scores).shape.rank() - 1;
-        let weights = e.one(make::softmax(last), &[scores])?;
+        let weights = match keep {
+            Some(keep) => e.one(make::masked_softmax(last), &[scores, keep])?,
+            None => e.one(make::softmax(last), &[scores])?,
+        };
         Ok(smallvec![e.matmul(weights, v)?])
     }),
     ..DEFINED
@@ -96,6 +98,108 @@ fn infer_attention(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> 
 
 fn lead(shape: &Shape) -> Shape {
     Shape::new(&shape.dims()[..shape.rank() - 2])
+}
+
+/// Self-attention in `heads` heads: operands w_q, w_k, w_v (d, h e), w_o (h e, d), x (..,
+/// n, d) and a mask (.., n, n) that keeps where it is true. The columns of a head are
+/// next to each other.
+pub static MULTI_HEAD_ATTENTION: Row = Row {
+    name: "multi_head_attention",
+    min_operands: 5,
+    max_operands: 6,
+    attrs: &[AttrSpec::new("heads", AttrKind::Int)],
+    infer: infer_heads,
+    // Values first: the sweep then adds up queries, keys, values.
+    value: Value::Expand(|e, site| {
+        let &[wq, wk, wv, wo, x, ref mask @ ..] = site.operands else { return Ok(smallvec![]) };
+        let heads = site.op.attrs.int(0) as usize;
+        let v = into_heads(e, x, wv, heads)?;
+        let k = into_heads(e, x, wk, heads)?;
+        let q = into_heads(e, x, wq, heads)?;
+        let width = e.ty(q).shape.dims().last().copied().unwrap_or(0).max(1);
+        let mut operands: SmallVec<[ValueId; 4]> = smallvec![q, k, v];
+        for &mask in mask {
+            // The heads share a mask.
+            let shape = e.shape(mask);
+            let at = shape.rank().saturating_sub(2);
+            let dims: Shape = match at {
+                0 => shape.clone(),
+                _ => [&shape.dims()[..at], &[1], &shape.dims()[at..]].concat().into_iter().collect(),
+            };
+            operands.push(e.reshape(mask, &dims)?);
+        }
+        let mixed = e.one(make::sdpa(false, 1.0 / (width as f64).sqrt()), &operands)?;
+        let rank = e.ty(mixed).shape.rank();
+        let together = e.permute(mixed, &swapped(rank))?;
+        let dims = e.shape(together);
+        let joined = [&dims.dims()[..rank - 2], &[dims.dims()[rank - 2] * dims.dims()[rank - 1]]].concat();
+        let joined = e.reshape(together, &Shape::new(&joined))?;
+        Ok(smallvec![e.matmul(joined, wo)?])
+    }),
+    ..DEFINED
+};
+
+/// Axes with the second and third from the end exchanged.
+fn swapped(rank: usize) -> Vec<usize> {
+    let mut perm: Vec<usize> = (0..rank).collect();
+    perm.swap(rank - 2, rank - 3);
+    perm
+}
+
+/// (.., n, d) times (d, h e) as (.., h, n, e).
+fn into_heads(e: &mut dyn Emitter, x: ValueId, w: ValueId, heads: usize) -> R {
+    let product = e.matmul(x, w)?;
+    let shape = e.shape(product);
+    let last = shape.rank() - 1;
+    let apart = [&shape.dims()[..last], &[heads, shape.dims()[last] / heads.max(1)]].concat();
+    let apart = e.reshape(product, &Shape::new(&apart))?;
+    let rank = e.ty(apart).shape.rank();
+    e.permute(apart, &swapped(rank))
+}
+
+fn infer_heads(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
+    infer::float(op, operands, 0)?;
+    let shape = |i: usize| &operands[i].ty.shape;
+    for i in 1..5 {
+        infer::same_dtype(op, operands, 0, i)?;
+    }
+    let (wq, wo, x) = (shape(0), shape(3), shape(4));
+    let &[inputs, columns] = wq.dims() else {
+        return Err(OpError::Shape {
+            op: op.name(),
+            shape: wq.clone(),
+            why: "is not a matrix (d, h e)".into(),
+        });
+    };
+    for i in 1..3 {
+        if shape(i) != wq {
+            return Err(wrong(op, wq, shape(i), "are not weights of one shape (d, h e)"));
+        }
+    }
+    if wo.rank() != 2 || wo.dims()[0] != columns {
+        return Err(wrong(op, wq, wo, "are not weights (d, h e) and (h e, d)"));
+    }
+    if x.rank() < 2 || x.dims()[x.rank() - 1] != inputs {
+        return Err(wrong(op, x, wq, "are not an input (.., n, d) and weights (d, h e)"));
+    }
+    let heads = op.attrs.int(0);
+    if heads < 1 || !(columns as u64).is_multiple_of(heads.unsigned_abs()) {
+        let why = format!("{heads} heads do not part {columns} columns");
+        return Err(OpError::Attr { op: op.name(), attr: "heads", why });
+    }
+    if let Some(mask) = operands.get(5) {
+        if mask.ty.dtype != DType::Bool {
+            let got = mask.ty.dtype;
+            return Err(OpError::DType { op: op.name(), operand: 5, got, expected: "bool" });
+        }
+        let n = x.dims()[x.rank() - 2];
+        let scores: Shape = lead(x).dims().iter().copied().chain([n, n]).collect();
+        if infer::broadcast(op.name(), &scores, &mask.ty.shape)? != scores {
+            let why = "are not scores and a mask that broadcasts to them";
+            return Err(wrong(op, &scores, &mask.ty.shape, why));
+        }
+    }
+    infer::by_definition(op, operands)
 }
 
 /// x w^T + b
@@ -191,4 +295,4 @@ pub static GRU_CELL: Row = Row {
     ..DEFINED
 };
 
-pub static ROWS: &[&Row] = &[&SDPA, &LSTM_CELL, &GRU_CELL];
+pub static ROWS: &[&Row] = &[&SDPA, &MULTI_HEAD_ATTENTION, &LSTM_CELL, &GRU_CELL];

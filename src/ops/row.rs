@@ -258,6 +258,8 @@ pub enum Prim {
     ScatterAdd,
     /// A function of whole arrays.
     Array(ArrayFn),
+    /// Random bits of a key.
+    RandomBits,
 }
 
 /// Name, kind and default of one attribute.

@@ -1,13 +1,13 @@
 //! logsumexp, softmax and log_softmax, shifted by the maximum.
 
-use crate::graph::ValueId;
+use crate::graph::{DType, ValueId};
 use crate::ops::emit::Emitter;
 use crate::ops::error::OpError;
 use crate::ops::infer;
 use crate::ops::make;
 use crate::ops::reduce::{AXES, REDUCTION, axes, infer_reduction, reduced, spread};
-use crate::ops::row::{AttrSpec, Row, Rule, Site, Value};
-use crate::ops::rules::{unary_jvp, unary_vjp};
+use crate::ops::row::{AttrSpec, Flow, Row, Rule, Site, Value};
+use crate::ops::rules::{seed, unary_jvp, unary_vjp};
 use crate::ops::{attr::AttrKind, make as op};
 use smallvec::smallvec;
 
@@ -189,4 +189,52 @@ pub static LOG_SOFTMAX: Row = Row {
     ..ALONG
 };
 
-pub static ROWS: &[&Row] = &[&LOGSUMEXP, &SOFTMAX, &LOG_SOFTMAX];
+/// Softmax over the entries that a mask keeps: the others are exactly 0, and so is
+/// a row of which nothing is kept.
+pub static MASKED_SOFTMAX: Row = Row {
+    name: "masked_softmax",
+    min_operands: 2,
+    max_operands: 2,
+    infer: |op, operands| {
+        let types = (ALONG.infer)(op, &operands[..1])?;
+        let (x, mask) = (operands[0].ty, operands[1].ty);
+        if mask.dtype != DType::Bool {
+            return Err(OpError::DType { op: op.name(), operand: 1, got: mask.dtype, expected: "bool" });
+        }
+        if infer::broadcast(op.name(), &x.shape, &mask.shape)? != x.shape {
+            let why = "are not scores and a mask that broadcasts to them";
+            return Err(OpError::Shapes { op: op.name(), a: x.shape.clone(), b: mask.shape.clone(), why });
+        }
+        Ok(types)
+    },
+    value: Value::Expand(|e, site| {
+        let (x, keep) = (site.operands[0], site.operands[1]);
+        if is_empty(e, site) {
+            return Ok(smallvec![x]);
+        }
+        let (zero, one) = (e.scalar_like(x, 0.0)?, e.scalar_like(x, 1.0)?);
+        let never = e.scalar_like(x, f64::NEG_INFINITY)?;
+        let kept = e.select(keep, x, never)?;
+        let max = finite_max(e, kept, &[axis(site)])?;
+        let (exp, sum) = exp_and_sum(e, kept, max, &[axis(site)])?;
+        let none = e.eq(sum, zero)?;
+        let divisor = e.select(none, one, sum)?;
+        let weights = e.div(exp, divisor)?;
+        Ok(smallvec![e.select_or_zero(keep, weights)?])
+    }),
+    vjp: Rule::By(|e, site, d| {
+        let Some(d) = seed(d) else { return Ok(smallvec![Flow::Zero; 2]) };
+        Ok(smallvec![Flow::To(masked_slope(e, site, d)?), Flow::Zero])
+    }),
+    jvp: Rule::By(|e, site, t| unary_jvp(&t[..1], |dx| masked_slope(e, site, dx))),
+    ..ALONG
+};
+
+/// The slope of the softmax; what is not kept takes no part, whatever its number.
+fn masked_slope(e: &mut dyn Emitter, site: &Site<'_>, d: ValueId) -> R {
+    let d = e.select_or_zero(site.operands[1], d)?;
+    let slope = softmax_slope(e, site, d)?;
+    e.select_or_zero(site.operands[1], slope)
+}
+
+pub static ROWS: &[&Row] = &[&LOGSUMEXP, &SOFTMAX, &LOG_SOFTMAX, &MASKED_SOFTMAX];

@@ -4,6 +4,7 @@ use crate::graph::Shape;
 use crate::optim::error::OptimError;
 use crate::optim::real::Real;
 use cotangent_runtime::math;
+use cotangent_runtime::random::{bits, mix};
 use std::f64::consts::PI;
 
 /// How a parameter starts. Random values come from a counter-based generator of
@@ -47,7 +48,7 @@ impl Init {
         let (fan_in, fan_out) = fans(&shape);
         let key = mix(seed);
         let places = 0..n as u64;
-        let uniform = |low: f64, high: f64| move |i: u64| low + ratio(word(key, i)) * (high - low);
+        let uniform = |low: f64, high: f64| move |i: u64| low + ratio(bits(key, i)) * (high - low);
         let normal = |mean: f64, std: f64| move |i: u64| mean + std * standard_normal(key, i);
         let bound = |fan: f64| (6.0 / fan).sqrt();
         let deviation = |fan: f64| (2.0 / fan).sqrt();
@@ -77,19 +78,6 @@ fn fans(shape: &Shape) -> (f64, f64) {
     }
 }
 
-/// SplitMix64's step (Steele, Lea, Flood 2014).
-fn mix(x: u64) -> u64 {
-    let z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// Random number `i` of a key.
-fn word(key: u64, i: u64) -> u32 {
-    mix(key.wrapping_add(i)) as u32
-}
-
 /// In [0, 1).
 fn ratio(word: u32) -> f64 {
     f64::from(word) / 4_294_967_296.0
@@ -97,7 +85,7 @@ fn ratio(word: u32) -> f64 {
 
 /// Two words make a normal number; the first never gives log(0).
 fn standard_normal(key: u64, i: u64) -> f64 {
-    let u1 = (f64::from(word(key, 2 * i)) + 1.0) / 4_294_967_297.0;
-    let u2 = ratio(word(key, 2 * i + 1));
+    let u1 = (f64::from(bits(key, 2 * i)) + 1.0) / 4_294_967_297.0;
+    let u2 = ratio(bits(key, 2 * i + 1));
     (-2.0 * math::log(u1)).sqrt() * math::cos(2.0 * PI * u2)
 }

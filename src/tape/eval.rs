@@ -228,6 +228,7 @@ impl<N: Numbers> Evaluator<N> {
             Prim::Matmul => prims::matmul(&x(0), &x(1), out).map_err(refused),
             Prim::IndexSelect | Prim::Gather => index::read(prim, op, &x(0), &x(1), out),
             Prim::IndexAdd | Prim::ScatterAdd => index::add(prim, op, &x(0), &x(1), &x(2)),
+            Prim::RandomBits => prims::random_bits(&x(0), out).map_err(refused),
         }
     }
 

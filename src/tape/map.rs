@@ -33,6 +33,11 @@ fn select<T: Element>(c: &[bool], a: &[T], b: &[T], shapes: [&Broadcast; 2]) -> 
     shapes[1].zip(c, &pairs, |&c, (a, b)| Ok(if c { a.clone() } else { b.clone() }))
 }
 
+fn fma<S: Scalar>(a: &[S], b: &[S], c: &[S], shapes: [&Broadcast; 2]) -> Result<Buf<S>, Refusal> {
+    let pairs: Buf<(S, S)> = shapes[0].zip(a, b, |a, b| Ok((a.clone(), b.clone())))?;
+    shapes[1].zip(&pairs, c, |(a, b), c| Ok(S::fma(a, b, c)))
+}
+
 /// Applies a scalar function element by element; `out` is the inferred type.
 pub fn map<N: Numbers>(f: MapFn, operands: &[&Tensor<N>], out: &ValueType) -> Result<Tensor<N>, Refusal> {
     const MIXED: Refusal = "operands of different element types";
@@ -58,6 +63,16 @@ pub fn map<N: Numbers>(f: MapFn, operands: &[&Tensor<N>], out: &ValueType) -> Re
                 (Data::Bool(a), Data::Bool(b)) => Data::Bool(shape.zip(a, b, |&a, &b| logical(f, a, b))?),
                 (Data::F64(a), Data::F64(b)) => Data::F64(binary(f, a, b, &shape)?),
                 (Data::F32(a), Data::F32(b)) => Data::F32(binary(f, a, b, &shape)?),
+                _ => return Err(MIXED),
+            }
+        }
+        [a, b, c] if f == MapFn::Fma => {
+            let joined = Broadcast::joined(&a.ty.shape, &b.ty.shape);
+            let inner = Broadcast::new(&joined, &a.ty.shape, &b.ty.shape);
+            let shapes = [&inner, &Broadcast::new(&out.shape, &joined, &c.ty.shape)];
+            match (&a.data, &b.data, &c.data) {
+                (Data::F64(a), Data::F64(b), Data::F64(c)) => Data::F64(fma(a, b, c, shapes)?),
+                (Data::F32(a), Data::F32(b), Data::F32(c)) => Data::F32(fma(a, b, c, shapes)?),
                 _ => return Err(MIXED),
             }
         }

@@ -7,6 +7,7 @@ use crate::tape::buf::Buf;
 use crate::tape::scalar::{Numbers, Refusal, Scalar};
 use crate::tape::strided::{pick, row_major, stretch, walk};
 use crate::tape::tensor::{Data, Tensor, each};
+use cotangent_runtime::random;
 use smallvec::SmallVec;
 
 /// Moves elements: broadcast, permute, slice, flip, unfold, reshape.
@@ -104,6 +105,18 @@ pub fn pad<N: Numbers>(op: &Op, x: &Tensor<N>, out: &ValueType) -> Result<Tensor
         _ => return Err("pads numbers only"),
     }
     Ok(padded)
+}
+
+/// Random bits of a key: seed and counter.
+pub fn random_bits<N: Numbers>(key: &Tensor<N>, out: &ValueType) -> Result<Tensor<N>, Refusal> {
+    match &key.data {
+        Data::I64(key) if key.len() == 2 => {
+            let key = random::key(key[0] as u64, key[1] as u64);
+            let bits = (0..out.numel() as u64).map(|i| i64::from(random::bits(key, i))).collect();
+            Ok(Tensor::made(out.clone(), Data::I64(bits)))
+        }
+        _ => Err("takes a seed and a counter"),
+    }
 }
 
 /// Tensors joined along an axis.

@@ -1,13 +1,12 @@
 //! Gathers, heads, masks, sums over an axis.
 
-use super::{TIGHT, golden, near};
-use cotangent::ops::make;
+use super::{golden, near};
+use cotangent::ops::Elements;
 use cotangent::{KeepDims, Var};
 
 /// `index_select` that reads 0 out of range.
 fn select<'b>(x: Var<'b>, index: &[i64]) -> Var<'b> {
-    let g = x.builder();
-    g.apply(make::index_select(0, true), &[x, g.constant(index)])
+    x.index_select_or_zero(0, x.builder().constant(index))
 }
 
 /// Case 25.
@@ -43,21 +42,6 @@ fn split_heads() {
     near(&a.value, &[0.0, 1.0, 4.0, 5.0, 2.0, 3.0, 6.0, 7.0], 0.0);
 }
 
-/// Case 29: masked softmax; a row of which nothing is kept is zero.
-#[test]
-fn masked_softmax() {
-    let a = golden(&[(&[2, 2], &[1000.0, -1000.0, 3.0, 4.0])], |v| {
-        let g = v[0].builder();
-        let keep = g.constant_of([2, 2], [false, true, false, false]);
-        let largest = keep.select(v[0], g.scalar(f64::MIN)).reduce_max_over(&[1], KeepDims::Yes);
-        let weights = keep.select((v[0] - largest).minimum(g.scalar(0.0)).exp(), g.scalar(0.0));
-        let sum = weights.sum_over(&[1], KeepDims::Yes);
-        weights / sum.eq(g.scalar(0.0)).select(g.scalar(1.0), sum)
-    });
-    near(&a.value, &[0.0, 1.0, 0.0, 0.0], 0.0);
-    near(&a.gradients[0], &[0.0; 4], TIGHT);
-}
-
 /// Case 44.
 #[test]
 fn sums_over_the_last_axis() {
@@ -65,4 +49,15 @@ fn sums_over_the_last_axis() {
     let a = golden(&[(&[2, 3, 4], &x)], |v| v[0].sum_over(&[2], KeepDims::No));
     near(&a.value, &[6.0, 22.0, 38.0, 54.0, 70.0, 86.0], 0.0);
     near(&a.gradients[0], &[1.0; 24], 0.0);
+}
+
+/// Case 41: token ids that come as floats.
+#[test]
+fn token_ids() {
+    let ids = Elements::indices(&[0.0, 2.0, 5.0]).unwrap();
+    assert!(matches!(ids, Elements::I64(v) if v == [0, 2, 5]));
+    for bad in [1.5, -1.0, f64::NAN, f64::INFINITY, 1e19] {
+        let error = Elements::indices(&[3.0, bad]).unwrap_err().to_string();
+        assert_eq!(error, format!("index {bad} at position 1 is not a whole number of 0 or more"));
+    }
 }

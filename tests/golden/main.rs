@@ -3,10 +3,13 @@
 //! of the cases in brackets are those of the suite that the cases follow.
 #![cfg(feature = "jit")]
 
+mod attention;
+mod einsum;
 mod indices;
 mod linear;
 mod losses;
 mod norms;
+mod random;
 mod scan;
 mod smooth;
 #[allow(unused_imports)]

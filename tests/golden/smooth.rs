@@ -78,10 +78,26 @@ fn scalars() {
     near(&golden(&[half], |v| (-2.0 * v[0]).exp()).gradients[0], &[-0.7357588823428847], TIGHT);
 }
 
+/// Case 33: twenty functions one after another.
+#[test]
+fn chain() {
+    let (a, b) = ([0.1, -0.2, 0.3, -0.15, 0.05], [0.2, 0.1, -0.25, 0.4, -0.05]);
+    let y = golden(&[(&[5], &a), (&[5], &b)], |v| {
+        let (a, b) = (v[0], v[1]);
+        let low = (((a + b) - a.scale(0.3)) * b).maximum(a).minimum(b);
+        let high = low.relu().sigmoid().tanh().softplus().exp().abs();
+        let root = high.clamp(1e-3, 10.0).sqrt_nonneg();
+        (root.recip() + root.log() + root.safe_log(1e-6)).sum()
+    });
+    near(&y.value, &[8.413694003644869], TIGHT);
+    near(&y.gradients[0], &[0.067054346072, 0.0, 0.0, 0.018717839596, 0.0], TIGHT);
+    near(&y.gradients[1], &[0.0, 0.0, 0.0, 0.046460351854, 0.0], TIGHT);
+}
+
 /// Case 38: log(softplus(x) + 1e-6).
 #[test]
 fn safe_log() {
-    let a = golden(&[(&[5], &[-5.0, 0.0, 0.3, 1.0, 10.0])], |v| (v[0].softplus() + 1e-6).log());
+    let a = golden(&[(&[5], &[-5.0, 0.0, 0.3, 1.0, 10.0])], |v| v[0].safe_log(1e-6));
     near(
         &a.value,
         &[-5.003210651727, -0.366511477888, -0.157407024086, 0.272514641965, 2.302589732873],
@@ -128,4 +144,14 @@ fn scan() {
 #[test]
 fn a_value_times_itself() {
     near(&seeded(&[(&[], &[3.0])], &[2.0], |v| v[0] * v[0]).gradients[0], &[12.0], 0.0);
+}
+
+/// One rounding: 0.1 is not a tenth, and what is over shows.
+#[test]
+fn product_and_sum_at_once() {
+    let tenth: Input<'_> = (&[1], &[0.1]);
+    let a = golden(&[tenth, (&[1], &[10.0]), (&[1], &[-1.0])], |v| v[0].mul_add(v[1], v[2]));
+    near(&a.value, &[5.551115123125783e-17], 0.0);
+    near(&[a.gradients[0][0], a.gradients[1][0], a.gradients[2][0]], &[10.0, 0.1, 1.0], 0.0);
+    near(&a.tangent, &[11.1], TIGHT);
 }

@@ -136,6 +136,25 @@ fn roots() -> Vec<Row> {
                 [NAN, NAN, NAN],
             ],
         ),
+        points(
+            "sqrt_nonneg: neither value nor slope below 0, no slope at 0 or NaN",
+            |v| v[0].sqrt_nonneg(),
+            &[
+                [-4.0, 0.0, 0.0],
+                [-INF, 0.0, 0.0],
+                [-0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0],
+                [4.0, 2.0, 0.5],
+                [INF, INF, 0.0],
+                [NAN, NAN, 0.0],
+            ],
+        ),
+        points(
+            "safe_log: bounded below by log(eps)",
+            |v| v[0].safe_log(1.0),
+            &[[INF, INF, 0.0], [-INF, 0.0, 0.0], [NAN, NAN, NAN]],
+        ),
+        points("safe_log: not without eps", |v| v[0].safe_log(0.0), &[[-INF, -INF, NAN]]),
     ]
 }
 
@@ -249,6 +268,16 @@ fn pairs() -> Vec<Row> {
                 [INF, 0.0, INF, NAN, 0.0],
                 [NAN, INF, INF, NAN, NAN],
                 [NAN, 1.0, NAN, NAN, NAN],
+            ],
+        ),
+        points(
+            "mul_add: signs of zero and infinities as in a product and a sum",
+            |v| v[0].mul_add(v[1], v[2]),
+            &[
+                [-1.0, 0.0, 0.0, 0.0, 0.0, -2.0, 2.0],
+                [-1.0, 0.0, -0.0, -0.0, 0.0, -2.0, 2.0],
+                [INF, 0.0, 1.0, NAN, 0.0, INF, 2.0],
+                [INF, 1.0, -INF, NAN, 2.0, INF, 2.0],
             ],
         ),
         points(

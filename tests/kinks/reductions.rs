@@ -37,6 +37,20 @@ fn sums() -> Vec<Row> {
             &[NAN],
             &[&[2.0; 2]],
         ),
+        whole(
+            "masked_softmax: what is not kept is 0 whatever it is",
+            |v| v[0].masked_softmax(0, v[0].builder().constant([false, true, false])),
+            &[&[INF, 1.0, NAN]],
+            &[0.0, 1.0, 0.0],
+            &[&[0.0; 3]],
+        ),
+        whole(
+            "masked_softmax: 0 where all that is kept is -inf",
+            |v| v[0].masked_softmax(0, v[0].builder().constant([true, true])),
+            &[&[-INF, -INF]],
+            &[0.0, 0.0],
+            &[&[0.0; 2]],
+        ),
         whole("mean", |v| v[0].mean(), &[&[INF, 1.0]], &[INF], &[&[1.0; 2]]),
         whole("dot: of nothing is +0", |v| v[0].dot(v[1]), &[&[], &[]], &[0.0], &[&[], &[]]),
         whole(

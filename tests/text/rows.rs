@@ -37,6 +37,7 @@ fn known(row: &'static Row) -> Option<Vec<ValueType>> {
     let shapes: &[&[usize]] = match row.name {
         "fold" => &[&[1, 1, 1, 1]],
         "batch_norm_eval" => &[&[2, 3], &[3], &[3], &[3], &[3]],
+        "multi_head_attention" => &[&[3, 4], &[3, 4], &[3, 4], &[4, 3], &[2, 3]],
         "lstm_cell" => &[&[2], &[1], &[1], &[4, 2], &[4, 1], &[4], &[4]],
         "gru_cell" => &[&[2], &[1], &[3, 2], &[3, 1], &[3], &[3]],
         _ => return None,
@@ -47,7 +48,11 @@ fn known(row: &'static Row) -> Option<Vec<ValueType>> {
 /// The first operands and attributes that fit a row.
 fn example(row: &'static Row) -> Option<(Op, Vec<ValueType>)> {
     if let Some(operands) = known(row) {
-        let attrs = row.attrs.iter().map(|spec| values(spec.kind)[0].clone()).collect();
+        let attrs = row
+            .attrs
+            .iter()
+            .map(|spec| values(spec.kind)[usize::from(spec.kind == AttrKind::Int)].clone())
+            .collect();
         return Some((Op::new(row, attrs).ok()?, operands));
     }
     let menu = types();
