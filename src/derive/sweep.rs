@@ -115,7 +115,7 @@ pub fn reverse(
         let site = Site { op: &node.op, operands: &operands, results: &handles[results], wanted: &wanted };
         let mark = e.mark();
         let swept = rule(e, &site, &cotangents)
-            .and_then(|flows| accumulate(e, node, &wanted, &flows, mark, &mut values));
+            .and_then(|flows| accumulate(e, graph, node, &wanted, &flows, mark, &mut values));
         if let Err(error) = swept {
             return Err(located(error.into(), graph, id));
         }
@@ -133,6 +133,7 @@ pub fn reverse(
 /// Adds the contributions of one node to the gradients of its operands.
 fn accumulate(
     e: &mut dyn Emitter,
+    graph: &Graph,
     node: &Node,
     wanted: &[bool],
     flows: &[Flow],
@@ -145,6 +146,13 @@ fn accumulate(
         return Err(OpError::BadRule { op: node.op.name(), rule: "VJP", why });
     }
     let (targets, mut values) = combine(e, operands, wanted, flows)?;
+    for (&target, &value) in targets.iter().zip(&values) {
+        let (expected, got) = (graph.ty(target), e.ty(value));
+        if expected != got {
+            let why = format!("gave a contribution of type {got} to an operand of type {expected}");
+            return Err(OpError::BadRule { op: node.op.name(), rule: "VJP", why });
+        }
+    }
     e.release(mark, &mut values);
     for &value in &values {
         e.hold(value);
