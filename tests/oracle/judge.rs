@@ -70,7 +70,8 @@ fn normalised(case: &Case) -> Option<usize> {
     })
 }
 
-fn factor(case: &Case) -> f64 {
+/// How many eps of its largest element a result may be off.
+pub fn factor(case: &Case) -> f64 {
     match normalised(case) {
         Some(..=2) => LEFT_OVER / f64::EPSILON,
         _ if SUMS.contains(&case.op.as_str()) => 64.0,

@@ -10,6 +10,7 @@ mod case;
 mod condition;
 mod conventions;
 mod judge;
+mod narrow;
 mod ops;
 mod run;
 
@@ -97,6 +98,12 @@ fn both(case: &Case) -> Result<Option<Verdict>, Failure> {
     Ok(Some(all))
 }
 
+/// The case file.
+fn path() -> PathBuf {
+    let shipped = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cases.jsonl.gz"));
+    std::env::var_os("COTANGENT_ORACLE").map_or(shipped, PathBuf::from)
+}
+
 /// Counts by op, as text.
 fn listed(counts: &BTreeMap<&str, usize>) -> String {
     let each: Vec<String> = counts.iter().map(|(op, n)| format!("{op} {n}")).collect();
@@ -105,8 +112,7 @@ fn listed(counts: &BTreeMap<&str, usize>) -> String {
 
 #[test]
 fn oracle() -> Result<(), Failure> {
-    let shipped = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cases.jsonl.gz"));
-    let path = std::env::var_os("COTANGENT_ORACLE").map_or(shipped, PathBuf::from);
+    let path = path();
     let cases = case::read(&path)?;
     // Straight to the handle, so that the summary also shows when all is well.
     let mut out = std::io::stdout().lock();

@@ -14,16 +14,21 @@ pub enum Discrete {
 
 /// The graph of a case; `None` for an op that has no row.
 pub fn graph(case: &Case, discrete: Discrete) -> Result<Option<Graph>, Failure> {
+    graph_in(case, discrete, DType::F64)
+}
+
+/// The same over another float type.
+pub fn graph_in(case: &Case, discrete: Discrete, float: DType) -> Result<Option<Graph>, Failure> {
     let g = Builder::new();
     let mut v: Vec<Option<Var<'_>>> = Vec::new();
     // Inputs come before the first constant.
     for input in &case.inputs {
         let dtype = match input.array.data {
-            Data::F64(_) => DType::F64,
+            Data::F64(_) => float,
             Data::I64(_) => DType::I64,
             Data::Bool(_) => DType::Bool,
         };
-        let held = dtype == DType::F64 || discrete == Discrete::Input;
+        let held = dtype == float || discrete == Discrete::Input;
         v.push(held.then(|| g.input(&input.name, dtype, input.array.shape.clone())));
     }
     let v: Vec<Var<'_>> = v

@@ -48,10 +48,8 @@ fn backward_pids_lt_id() {
             assert!(node.operands().iter().all(|&v| v < node.result()));
         }
         let rng = &mut Rng(i);
-        let list = List::random(rng, true);
-        let Some(x) = list.inputs::<BigRational>(rng) else { continue };
-        let graph = list.graph();
-        let tape = Tape::<Exact>::compile(&graph, tensors(&x, &list.inputs)).unwrap();
+        let Some((list, graph, x)) = List::exact(rng) else { continue };
+        let tape = Tape::<Exact>::compile(&graph, x).unwrap();
         for (v, vector) in graph.values().zip(list.vectors()) {
             let one = Tensor::filled(graph.ty(v).clone(), 1.0).unwrap();
             assert_eq!(vector, one.ty().shape.rank() == 1);
@@ -84,10 +82,8 @@ fn requires_grad_true() {
 fn steps_preserve_array_size() {
     for i in 0..GRAPHS {
         let rng = &mut Rng(i);
-        let list = List::random(rng, true);
-        let Some(x) = list.inputs::<BigRational>(rng) else { continue };
-        let graph = list.graph();
-        let tape = Tape::<Exact>::compile(&graph, tensors(&x, &list.inputs)).unwrap();
+        let Some((list, graph, x)) = List::exact(rng) else { continue };
+        let tape = Tape::<Exact>::compile(&graph, x).unwrap();
         let seeds = tensors(&zeros(&list), &list.vectors()).into_iter().map(Some).collect();
         assert_eq!(tape.backward_dense_from(seeds).unwrap().len(), graph.len());
         assert_eq!(tape.jvp(vec![None; list.inputs.len()]).unwrap().len(), graph.len());
@@ -102,10 +98,8 @@ fn steps_preserve_array_size() {
 fn backward_is_linear_in_the_seeds() {
     for i in 0..GRAPHS {
         let rng = &mut Rng(i);
-        let list = List::random(rng, true);
-        let Some(x) = list.inputs::<BigRational>(rng) else { continue };
-        let graph = list.graph();
-        let tape = Tape::<Exact>::compile(&graph, tensors(&x, &list.inputs)).unwrap();
+        let Some((list, graph, x)) = List::exact(rng) else { continue };
+        let tape = Tape::<Exact>::compile(&graph, x).unwrap();
         let (b, c) = (List::draw(&list.vectors(), rng), List::draw(&list.vectors(), rng));
         let whole = swept(&list, &tape, &plus(&b, &c));
         assert_eq!(whole, plus(&swept(&list, &tape, &b), &swept(&list, &tape, &c)), "{list:?}");

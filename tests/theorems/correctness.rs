@@ -155,10 +155,8 @@ fn dense_eq_sparse_on_reached() {
     let mut unreached = 0;
     for i in 0..GRAPHS {
         let rng = &mut Rng(i);
-        let list = List::random(rng, true);
-        let Some(x) = list.inputs::<BigRational>(rng) else { continue };
-        let graph = list.graph();
-        let tape = Tape::<Exact>::compile(&graph, tensors(&x, &list.inputs)).unwrap();
+        let Some((list, graph, x)) = List::exact(rng) else { continue };
+        let tape = Tape::<Exact>::compile(&graph, x).unwrap();
         let out = ValueId::new(rng.next() as u32 % graph.len() as u32);
         let mut seed = List::draw::<BigRational>(&list.vectors(), rng);
         for (v, value) in seed.iter_mut().enumerate() {

@@ -347,6 +347,14 @@ impl List {
         vectors.iter().map(|&v| (0..if v { N } else { 1 }).map(|_| number(rng)).collect()).collect()
     }
 
+    /// A random list, its graph, and rational inputs it is defined at.
+    pub fn exact(rng: &mut Rng) -> Option<(List, Graph, Vec<Tensor<Exact>>)> {
+        let list = List::random(rng, true);
+        let x = list.inputs::<BigRational>(rng)?;
+        let (graph, x) = (list.graph(), tensors(&x, &list.inputs));
+        Some((list, graph, x))
+    }
+
     /// Inputs at which nothing is divided by zero.
     pub fn inputs<S: Number>(&self, rng: &mut Rng) -> Option<Vec<Value<S>>> {
         (0..20).map(|_| List::draw::<S>(&self.inputs, rng)).find(|x| {
