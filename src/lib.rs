@@ -11,8 +11,10 @@
 //!    rationals and dual numbers. It is the oracle of compiled code: both give
 //!    the same bits, forward and reverse.
 //!
-//! [`mod@derive`] turns graphs into graphs of their derivatives, as often as wanted;
-//! [`ops`] is the table of operations, with their rules; [`optim`] has optimisers.
+//! [`gradient`], [`jacobian`], [`hessian`], [`hvp`], [`vjp`] and [`jvp`] turn a
+//! graph into the graph of a derivative, as often as wanted; [`mod@derive`] has
+//! them by value id. [`ops`] is the table of operations, with their rules;
+//! [`optim`] has optimisers.
 //!
 //! ```
 //! use cotangent::tape::Tensor;
@@ -46,7 +48,10 @@ pub mod optim;
 pub mod program;
 pub mod tape;
 
-pub use derive::Connection;
+pub use derive::orders::{
+    gradient, hessian, hvp, jacobian, jacobian_in, jvp, value_and_grad, value_and_jacobian, vjp,
+};
+pub use derive::{Connection, Derivative, Mode};
 pub use graph::{
     Builder, Conv, DType, Graph, GraphError, KeepDims, PadCells, Pool, Shape, Triangle, ValueId, ValueType,
     Var, dtype,
@@ -54,8 +59,8 @@ pub use graph::{
 pub use ops::LossReduction;
 #[cfg(feature = "jit")]
 pub use program::{
-    Arg, ArgMut, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError,
-    Tier, Workspace, jit, jit_with,
+    Arg, ArgMut, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError, Tier, Workspace,
+    jit, jit_with,
 };
 pub use tape::Tape;
 

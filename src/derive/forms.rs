@@ -3,6 +3,8 @@
 use crate::derive::sweep::{self, Connection};
 use crate::graph::{Graph, GraphError, GraphErrorKind, Recorder, ValueId, ValueType};
 use crate::ops::{Emitter, Op, make};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A reverse graph whose inputs stand for the values of the primal graph.
 pub struct ReverseGraph {
@@ -23,7 +25,7 @@ pub enum Seeds {
 }
 
 /// Copies a graph behind additional inputs; maps old ids to new ones.
-fn copy_with(
+pub(super) fn copy_with(
     graph: &Graph,
     extra: &[(String, ValueType)],
 ) -> Result<(Recorder, Vec<ValueId>, Vec<ValueId>), GraphError> {
@@ -32,9 +34,15 @@ fn copy_with(
     for (v, input) in graph.input_values().zip(graph.inputs()) {
         map.push(copy.push_input(&input.name, graph.ty(v).clone())?);
     }
+    // A graph that was derived before has inputs of these names.
+    let mut taken: HashSet<Arc<str>> = graph.inputs().iter().map(|input| input.name.clone()).collect();
     let mut added = Vec::with_capacity(extra.len());
     for (name, ty) in extra {
-        added.push(copy.push_input(name, ty.clone())?);
+        let mut name = name.clone();
+        while !taken.insert(name.as_str().into()) {
+            name.push('\'');
+        }
+        added.push(copy.push_input(&name, ty.clone())?);
     }
     for node in graph.nodes() {
         let operands: Vec<ValueId> = node.operands().iter().map(|v| map[v.index()]).collect();
@@ -44,7 +52,7 @@ fn copy_with(
 }
 
 /// Float values only: an integer has no gradient to ask for.
-fn check_wrt(graph: &Graph, wrt: &[ValueId]) -> Result<(), GraphError> {
+pub(super) fn check_wrt(graph: &Graph, wrt: &[ValueId]) -> Result<(), GraphError> {
     for &v in wrt {
         if !graph.contains(v) {
             return Err(GraphErrorKind::NoSuchValue { id: v, len: graph.len() }.into());
@@ -193,6 +201,11 @@ pub fn dense_reverse(graph: &Graph) -> Result<ReverseGraph, GraphError> {
 /// (zeros where nothing flows; none for integer and boolean outputs). One
 /// tangent input per float value of `wrt` follows the inputs of `graph`.
 pub fn jvp(graph: &Graph, wrt: &[ValueId]) -> Result<Graph, GraphError> {
+    Ok(jvp_connected(graph, wrt)?.0)
+}
+
+/// [`jvp`], and how each float output hangs together with `wrt`.
+pub(super) fn jvp_connected(graph: &Graph, wrt: &[ValueId]) -> Result<(Graph, Vec<Connection>), GraphError> {
     check_wrt(graph, wrt)?;
     let extra: Vec<(String, ValueType)> =
         wrt.iter().enumerate().map(|(i, &v)| (format!("tangent{i}"), graph.ty(v).clone())).collect();
@@ -207,15 +220,18 @@ pub fn jvp(graph: &Graph, wrt: &[ValueId]) -> Result<Graph, GraphError> {
         });
     }
     let tangents = sweep::forward(graph, &mut e, &map, seeds)?;
+    let active = sweep::active(graph, wrt);
     let mut outputs: Vec<ValueId> = graph.outputs().iter().map(|o| map[o.index()]).collect();
+    let mut connections = Vec::new();
     for &o in graph.outputs() {
         if graph.ty(o).dtype.is_float() {
             let e: &mut dyn Emitter = &mut e;
+            connections.push(Connection::of(tangents[o.index()].is_some(), active[o.index()]));
             outputs.push(match tangents[o.index()] {
                 Some(t) => t,
                 None => e.full(graph.ty(o).dtype, graph.shape(o).clone(), 0.0)?,
             });
         }
     }
-    Ok(e.finish(outputs))
+    Ok((e.finish(outputs), connections))
 }

@@ -18,6 +18,17 @@ pub enum Connection {
     Disconnected,
 }
 
+impl Connection {
+    /// From whether a derivative arrived, and whether there is a path at all.
+    pub(super) fn of(arrived: bool, path: bool) -> Connection {
+        match (arrived, path) {
+            (true, _) => Connection::Connected,
+            (false, true) => Connection::ZeroByRule,
+            (false, false) => Connection::Disconnected,
+        }
+    }
+}
+
 /// What a reverse sweep found, by value id of the graph. Cotangents are handles
 /// in the emitter, `None` where no seed reaches (or nobody asked).
 pub struct Reverse {
@@ -32,11 +43,8 @@ impl Reverse {
 
     /// How a value hangs together with the seeds.
     pub fn connection(&self, value: ValueId) -> Connection {
-        match self.values[value.index()] {
-            Swept { cotangent: Some(_), .. } => Connection::Connected,
-            Swept { touched: true, .. } => Connection::ZeroByRule,
-            _ => Connection::Disconnected,
-        }
+        let Swept { cotangent, touched, .. } = self.values[value.index()];
+        Connection::of(cotangent.is_some(), touched)
     }
 }
 

@@ -252,6 +252,12 @@ impl Graph {
     }
 }
 
+impl AsRef<Graph> for Graph {
+    fn as_ref(&self) -> &Graph {
+        self
+    }
+}
+
 /// Appends nodes to a graph: the emitter that gives reverse graphs.
 pub struct Recorder {
     graph: Graph,

@@ -7,6 +7,12 @@ use crate::ops::{LossReduction, OpError, make};
 use std::panic::Location;
 
 impl<'b> Var<'b> {
+    /// The identity, without a derivative: another name of [`Var::detach`].
+    #[track_caller]
+    pub fn stop_gradient(self) -> Var<'b> {
+        self.op1(make::detach(), Location::caller())
+    }
+
     /// Smallest of all elements; ties share the gradient.
     #[track_caller]
     pub fn reduce_min(self) -> Var<'b> {

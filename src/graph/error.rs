@@ -29,6 +29,9 @@ pub enum GraphErrorKind {
     /// An id out of range.
     #[error("no value {id}: the graph has {len}")]
     NoSuchValue { id: ValueId, len: usize },
+    /// An input position out of range.
+    #[error("no input {index}: the graph has {inputs}")]
+    NoSuchInput { index: usize, inputs: usize },
     /// No node to take the last value of.
     #[error("compiled graph has no output node")]
     NoOutputNode,
