@@ -56,10 +56,10 @@ pub use graph::{
     Builder, Conv, DType, Graph, GraphError, KeepDims, PadCells, Pool, Shape, Triangle, ValueId, ValueType,
     Var, dtype,
 };
-pub use ops::LossReduction;
+pub use ops::{Arg, ArgMut, CustomOp, CustomRule, LossReduction};
 #[cfg(feature = "jit")]
 pub use program::{
-    Arg, ArgMut, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError, Tier, Workspace,
+    Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError, Tier, Workspace,
     jit, jit_with,
 };
 pub use tape::Tape;

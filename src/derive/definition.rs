@@ -26,11 +26,7 @@ fn define(e: &mut dyn Emitter, site: &Site<'_>) -> Result<Definition, OpError> {
     let mut recorder = Recorder::new(graph);
     let results = expand(&mut recorder, &Site { op: site.op, operands: &inputs, results: &[], wanted: &[] })?;
     let graph = recorder.finish(results.to_vec());
-    let mut handles = site.operands.to_vec();
-    for node in graph.nodes() {
-        let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
-        handles.extend(e.emit(node.op.clone(), &operands)?);
-    }
+    let handles = e.inline(site.op.name(), &graph, site.operands)?;
     Ok(Definition { graph, handles })
 }
 

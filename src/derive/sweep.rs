@@ -109,7 +109,7 @@ pub fn reverse(
             values[v.index()].touched = true;
             wanted.push(values[v.index()].wanted);
         }
-        let rule = match node.op.row().vjp {
+        let rule = match node.op.vjp() {
             Rule::Zero => continue,
             _ if !reached || !wanted.contains(&true) => continue,
             Rule::By(rule) => rule,
@@ -121,6 +121,7 @@ pub fn reverse(
         };
         let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
         let site = Site { op: &node.op, operands: &operands, results: &handles[results], wanted: &wanted };
+        e.attribute(node.source());
         let mark = e.mark();
         let swept = rule(e, &site, &cotangents)
             .and_then(|flows| accumulate(e, graph, node, &wanted, &flows, mark, &mut values));
@@ -226,7 +227,7 @@ pub fn forward(
         if t.iter().all(Option::is_none) {
             continue;
         }
-        let rule = match node.op.row().jvp {
+        let rule = match node.op.jvp() {
             Rule::Zero => continue,
             Rule::By(rule) => rule,
             Rule::ByDefinition => definition::jvp,
@@ -238,6 +239,7 @@ pub fn forward(
         let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
         let results: SmallVec<[ValueId; 2]> = node.results().map(|v| handles[v.index()]).collect();
         let site = Site { op: &node.op, operands: &operands, results: &results, wanted: &[] };
+        e.attribute(node.source());
         let mark = e.mark();
         let out = rule(e, &site, &t).map_err(|error| located(error.into(), graph, id))?;
         let mut kept: SmallVec<[ValueId; 2]> = out.iter().flatten().copied().collect();

@@ -3,7 +3,7 @@
 use crate::graph::data::Graph;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::types::{DType, NodeId, Shape, ValueId, ValueType};
-use crate::ops::{Elements, Literal, Op, OpError, Results, make};
+use crate::ops::{CustomOp, Elements, Literal, Op, OpError, Results, make};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
@@ -132,10 +132,17 @@ impl Builder {
         }
     }
 
-    /// Applies any op of the table; the first result.
+    /// Applies any op of the table, or one of the user's own
+    /// ([`CustomOp`](crate::CustomOp)); the first result.
     #[track_caller]
-    pub fn apply<'b>(&'b self, op: Op, operands: &[Var<'b>]) -> Var<'b> {
-        self.apply_at(op, operands, Location::caller())
+    pub fn apply<'b>(&'b self, op: impl Into<Op>, operands: &[Var<'b>]) -> Var<'b> {
+        self.apply_at(op.into(), operands, Location::caller())
+    }
+
+    /// Applies an op of the user's own; all results.
+    #[track_caller]
+    pub fn apply_custom<'b>(&'b self, op: &CustomOp, operands: &[Var<'b>]) -> Vec<Var<'b>> {
+        self.apply_many(op.op(), operands, op.results().len(), Location::caller())
     }
 
     pub(super) fn apply_at<'b>(

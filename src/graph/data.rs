@@ -270,11 +270,6 @@ impl Recorder {
         Recorder { graph, source: None }
     }
 
-    /// Nodes from now on are attributed to this source line.
-    pub fn set_source(&mut self, source: Source) {
-        self.source = source;
-    }
-
     /// The graph so far.
     pub fn graph(&self) -> &Graph {
         &self.graph
@@ -294,5 +289,9 @@ impl Emitter for Recorder {
 
     fn ty(&self, value: ValueId) -> &ValueType {
         self.graph.ty(value)
+    }
+
+    fn attribute(&mut self, source: Source) {
+        self.source = source;
     }
 }

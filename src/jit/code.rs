@@ -1,15 +1,17 @@
 //! Owned machine code: given back to the system on drop.
 
 use crate::jit::JitError;
+use crate::jit::callback::{Callback, Status};
+use crate::ops::CustomOp;
 use cotangent_runtime::array::ArrayDims;
-use cotangent_runtime::index::{CallStatus, IndexDims};
+use cotangent_runtime::index::IndexDims;
 use cotangent_runtime::matmul::MatmulDims;
 use cotangent_runtime::overlap::OverlapDims;
 use cranelift_jit::JITModule;
 use std::mem::ManuallyDrop;
 
 /// The compiled entry: caller's inputs, caller's outputs, workspace, status.
-pub type Entry = unsafe extern "C" fn(*const *const u8, *const *mut u8, *mut u8, *mut CallStatus);
+pub type Entry = unsafe extern "C" fn(*const *const u8, *const *mut u8, *mut u8, *mut Status);
 
 /// Data that compiled code points to: constants and the arguments of calls.
 #[derive(Default)]
@@ -21,6 +23,7 @@ pub struct Pool {
     overlaps: Vec<Box<OverlapDims>>,
     indices: Vec<Box<IndexDims>>,
     arrays: Vec<Box<ArrayDims>>,
+    callbacks: Vec<Box<Callback>>,
 }
 
 impl Pool {
@@ -59,6 +62,12 @@ impl Pool {
     pub fn overlap(&mut self, dims: OverlapDims) -> *const u8 {
         self.overlaps.push(Box::new(dims));
         self.overlaps.last().map_or(std::ptr::null(), |b| (&raw const **b).cast())
+    }
+
+    /// A callback, for as long as the code.
+    pub fn callback(&mut self, op: &CustomOp, node: u32) -> *const u8 {
+        self.callbacks.push(Box::new(Callback { op: op.clone(), node }));
+        self.callbacks.last().map_or(std::ptr::null(), |b| (&raw const **b).cast())
     }
 
     /// The arguments of an indexed copy.
@@ -141,7 +150,7 @@ impl Code {
         inputs: *const *const u8,
         outputs: *const *mut u8,
         workspace: *mut u8,
-        status: *mut CallStatus,
+        status: *mut Status,
     ) {
         // SAFETY: the caller's promise is the code's precondition; the code's
         // addresses were checked against the plan (`lower::check`).

@@ -3,12 +3,15 @@
 
 use crate::graph::DType;
 use crate::jit::JitError;
+use crate::jit::callback;
 use crate::jit::code::Pool;
 use crate::jit::isa::{has_fma, has_rounding};
 use crate::jit::lanes::{self, Width, scalar_type};
 use crate::lower::plan::{BufId, Call, Def, Item, Place, Plan, ScalarId};
-use crate::ops::MapFn;
-use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, MemFlagsData, Signature, Value, types};
+use crate::ops::{CustomOp, MapFn};
+use cranelift_codegen::ir::{
+    AbiParam, Function, InstBuilder, MemFlagsData, Signature, StackSlotData, StackSlotKind, Value, types,
+};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module};
@@ -285,9 +288,31 @@ impl<'a, 'f> Chunk<'a, 'f> {
         Ok(self.b.ins().call(target, args))
     }
 
+    /// Pointers to buffers side by side in memory of the stack; their address.
+    fn pointers(&mut self, buffers: &[BufId]) -> Result<Value, JitError> {
+        let bytes = 8 * u32::try_from(buffers.len().max(1)).unwrap_or(u32::MAX);
+        let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 3));
+        for (i, &buf) in buffers.iter().enumerate() {
+            let pointer = self.pointer(buf, 0)?;
+            self.b.ins().stack_store(types::I64, pointer, slot, 8 * i as i32);
+        }
+        Ok(self.b.ins().stack_addr(types::I64, slot, 0))
+    }
+
+    /// A call of a callback of the user's.
+    fn callback(&mut self, op: &CustomOp, node: u32, from: &[BufId], to: &[BufId]) -> Result<(), JitError> {
+        let callback = self.pool.callback(op, node) as i64;
+        let callback = self.b.ins().iconst(types::I64, callback);
+        let args = [callback, self.pointers(from)?, self.pointers(to)?, self.status];
+        let mut signature = self.module.make_signature();
+        signature.params.extend([AbiParam::new(types::I64); 4]);
+        self.call(callback::SYMBOL, &signature, &args).map(|_| ())
+    }
+
     /// A call into `runtime/` with pointers.
     fn runtime_call(&mut self, call: &Call) -> Result<(), JitError> {
         let (name, dims, buffers, status) = match call {
+            Call::Callback { op, node, inputs, outputs } => return self.callback(op, *node, inputs, outputs),
             Call::Matmul { dtype, dims, a, b, c } => {
                 let name = if *dtype == DType::F32 { "ct_matmul_f32" } else { "ct_matmul_f64" };
                 (name, self.pool.matmul(*dims), vec![*a, *b, *c], false)

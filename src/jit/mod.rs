@@ -1,6 +1,7 @@
 //! Native code: a plan cut into chunks, each a Cranelift function, behind one
 //! entry.
 
+mod callback;
 mod code;
 mod emit;
 mod isa;
@@ -12,6 +13,7 @@ mod reduce;
 use crate::lower::memory::align_up;
 use crate::lower::plan::{BufId, Def, Item, LaneOp, Place, Plan, ScalarId};
 use crate::program::{Listing, Options};
+pub use callback::Status;
 use code::Pool;
 pub use code::{Code, CodeReport, Entry};
 use cranelift_codegen::ir::InstBuilder;
@@ -56,6 +58,7 @@ fn module(isa: &OwnedTargetIsa) -> JITModule {
     for (name, address) in cotangent_runtime::symbols::all() {
         builder.symbol(name, address);
     }
+    builder.symbol(callback::SYMBOL, callback::run as *const u8);
     JITModule::new(builder)
 }
 

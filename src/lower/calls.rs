@@ -49,6 +49,26 @@ impl Scheduler<'_> {
                 self.plan.items.push(Item::Call(Box::new(Call::Random { key, out })));
                 Ok(out)
             }
+            Kind::Callback(number) => {
+                let Some(op) = node.op.custom() else {
+                    return Err(LowerError::Internal("a callback of another op"));
+                };
+                let mut inputs = Vec::with_capacity(node.operands.len());
+                for &v in &node.operands {
+                    inputs.push(self.materialise(v)?);
+                }
+                let first = id.index() as u32 - number;
+                let results = (0..op.results().len() as u32).map(|i| ValueId::new(first + i));
+                let mut outputs = Vec::with_capacity(results.len());
+                for v in results {
+                    let out = self.target(v);
+                    self.memory[v.index()] = Some(out);
+                    outputs.push(out);
+                }
+                let call = Call::Callback { op: op.clone(), node: node.origin, inputs, outputs };
+                self.plan.items.push(Item::Call(Box::new(call)));
+                self.memory[id.index()].ok_or(LowerError::Internal("a result that a callback has not"))
+            }
             _ => Err(LowerError::Internal("a call of a node that is none")),
         }
     }

@@ -8,6 +8,7 @@
 //!
 //! It claims nothing about *what* was written: that is the differential's part.
 
+use crate::graph::ValueType;
 use crate::lower::LowerError;
 use crate::lower::collapse::extent;
 use crate::lower::memory::lives;
@@ -61,6 +62,15 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
                 }
                 if let Call::Random { key, .. } = call.as_ref() {
                     element(*key, 1)?;
+                }
+                if let Call::Callback { op, inputs, outputs, .. } = call.as_ref() {
+                    let fits = |bufs: &[BufId], types: &[ValueType]| {
+                        let types = types.iter().map(|ty| (ty.dtype, ty.numel()));
+                        bufs.iter().map(|&b| (plan.buffer(b).dtype, plan.buffer(b).len)).eq(types)
+                    };
+                    if !fits(inputs, op.operands()) || !fits(outputs, op.results()) {
+                        return Err(LowerError::Internal("a callback on other buffers"));
+                    }
                 }
                 if let Call::Matmul { dims, a, b, c, .. } = call.as_ref() {
                     let d: &MatmulDims = dims;
@@ -156,17 +166,19 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                 }
             }
             Item::Call(call) => {
-                let (buf, n) = match call.as_ref() {
+                let mut whole = |buf: &BufId| filled[buf.index()] += plan.buffer(*buf).len;
+                match call.as_ref() {
                     Call::Matmul { c, dims, .. } => {
-                        (c.0, dims.m * dims.n * dims.batch_dims[..dims.batch].iter().product::<usize>())
+                        let batch: usize = dims.batch_dims[..dims.batch].iter().product();
+                        filled[c.0.index()] += dims.m * dims.n * batch;
                     }
                     Call::Overlap { out, .. }
                     | Call::Read { out, .. }
                     | Call::Add { out, .. }
                     | Call::Array { out, .. }
-                    | Call::Random { out, .. } => (*out, plan.buffer(*out).len),
-                };
-                filled[buf.index()] += n;
+                    | Call::Random { out, .. } => whole(out),
+                    Call::Callback { outputs, .. } => outputs.iter().for_each(whole),
+                }
             }
         }
         plan.touches(

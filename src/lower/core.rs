@@ -18,6 +18,8 @@ pub enum Kind {
     Map(MapFn),
     /// A primitive.
     Prim(Prim),
+    /// A result of a callback, by its number; its other results stand beside it.
+    Callback(u32),
 }
 
 /// A node of the core graph: one primitive, one result.
@@ -166,6 +168,13 @@ impl Emitter for Expander {
             operands.iter().map(|&v| Operand { ty: &self.core.node(v).ty, literal: None }).collect();
         let mut types = op.infer(&views)?;
         drop(views);
+        if let Value::Callback = op.row().value {
+            // Never merged: the results must stay beside each other.
+            let results = (0..).zip(types);
+            return Ok(results
+                .map(|(i, ty)| self.push(Kind::Callback(i), op.clone(), operands, ty))
+                .collect());
+        }
         let Some(ty) = types.pop() else {
             return Err(OpError::BadRule { op: op.name(), rule: "shape", why: "gave no result".into() });
         };
@@ -176,7 +185,7 @@ impl Emitter for Expander {
                 self.map(f, op, &operands, ty)
             }
             Value::Prim(prim) => self.prim(prim, op, operands, ty),
-            Value::Expand(_) => {
+            Value::Expand(_) | Value::Callback => {
                 return Err(OpError::BadRule { op: op.name(), rule: "value", why: "recurs".into() });
             }
         };

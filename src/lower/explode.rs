@@ -22,6 +22,7 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
         // The extents beside an empty one may be vast.
         _ if node.ty.numel() == 0 => Elements::default(),
         Kind::Map(f) => map(s, node, f)?,
+        Kind::Callback(_) => return Err(LowerError::Internal("a callback to unroll")),
         Kind::Prim(prim) => match prim {
             Prim::Const => return Ok(()),
             Prim::Cast => {

@@ -111,7 +111,8 @@ impl Scheduler<'_> {
                     self.reduce_into(id, kind, buf)?;
                     buf
                 }
-                Kind::Prim(
+                Kind::Callback(_)
+                | Kind::Prim(
                     Prim::Fold
                     | Prim::Matmul
                     | Prim::IndexSelect

@@ -2,7 +2,7 @@
 //! execution order. Kernels are data before they are code.
 
 use crate::graph::DType;
-use crate::ops::{Literal, MapFn, Reduction};
+use crate::ops::{CustomOp, Literal, MapFn, Reduction};
 use cotangent_runtime::array::{ArrayDims, ArrayFn};
 use cotangent_runtime::index::IndexDims;
 use cotangent_runtime::matmul::MatmulDims;
@@ -181,6 +181,8 @@ pub enum Call {
     Array { f: ArrayFn, dims: ArrayDims, operands: SmallVec<[BufId; 2]>, scratch: Option<BufId>, out: BufId },
     /// Random bits of a key.
     Random { key: BufId, out: BufId },
+    /// A callback of the user's, with the node to name in an error.
+    Callback { op: CustomOp, node: u32, inputs: Vec<BufId>, outputs: Vec<BufId> },
 }
 
 /// One step of a program.
@@ -284,6 +286,10 @@ impl Plan {
                     operands.iter().for_each(|&buf| read(buf));
                     scratch.iter().for_each(|&buf| write(buf));
                     write(*out);
+                }
+                Call::Callback { inputs, outputs, .. } => {
+                    inputs.iter().for_each(|&buf| read(buf));
+                    outputs.iter().for_each(|&buf| write(buf));
                 }
             },
         }

@@ -81,6 +81,7 @@ fn can_unroll(core: &Core, node: &CoreNode) -> bool {
         }
         Kind::Prim(Prim::Array(f)) => f == ArrayFn::Recurrence,
         Kind::Prim(Prim::RandomBits) => false,
+        Kind::Callback(_) => false,
         _ => true,
     }
 }
@@ -186,9 +187,10 @@ impl<'c> Scheduler<'c> {
             }
             if matches!(
                 node.kind,
-                Kind::Prim(
-                    Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd | Prim::Array(_)
-                )
+                Kind::Callback(_)
+                    | Kind::Prim(
+                        Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd | Prim::Array(_)
+                    )
             ) {
                 for v in &node.operands {
                     self.root[v.index()] |= cost[v.index()] > 0;

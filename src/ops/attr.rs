@@ -1,7 +1,7 @@
 //! Attributes of an operation: what is known when the graph is built.
 
 use crate::graph::DType;
-use crate::ops::Literal;
+use crate::ops::{CustomOp, Literal};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub enum Attr {
     DType(DType),
     /// Elements of a constant.
     Data(Arc<Literal>),
+    /// An op of the user's own.
+    Custom(CustomOp),
 }
 
 /// What kind of attribute a row expects.
@@ -37,6 +39,8 @@ pub enum AttrKind {
     DType,
     /// [`Attr::Data`]
     Data,
+    /// [`Attr::Custom`]
+    Custom,
 }
 
 impl Attr {
@@ -49,6 +53,7 @@ impl Attr {
             Attr::Ints(_) => AttrKind::Ints,
             Attr::DType(_) => AttrKind::DType,
             Attr::Data(_) => AttrKind::Data,
+            Attr::Custom(_) => AttrKind::Custom,
         }
     }
 }
@@ -63,6 +68,7 @@ impl PartialEq for Attr {
             (Attr::Ints(a), Attr::Ints(b)) => a == b,
             (Attr::DType(a), Attr::DType(b)) => a == b,
             (Attr::Data(a), Attr::Data(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Attr::Custom(a), Attr::Custom(b)) => a == b,
             _ => false,
         }
     }
@@ -79,6 +85,7 @@ impl Hash for Attr {
             Attr::Ints(v) => v.hash(state),
             Attr::DType(v) => v.hash(state),
             Attr::Data(v) => v.hash(state),
+            Attr::Custom(v) => v.hash(state),
         }
     }
 }

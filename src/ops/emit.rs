@@ -4,9 +4,10 @@
 //! order by applying rules to them), the lowering implements it (that expands
 //! ops to primitives), and the tape implements it (that evaluates at once).
 
-use crate::graph::{DType, Node, Shape, ValueId, ValueType};
+use crate::graph::{DType, Graph, Node, Shape, Source, ValueId, ValueType};
 use crate::ops::row::{Op, Results};
 use crate::ops::{Literal, OpError, make};
+use smallvec::SmallVec;
 
 /// What the reverse sweep knows of a value.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,9 @@ pub trait Emitter {
     /// what is held no more.
     fn forget(&mut self, _handle: ValueId) {}
 
+    /// Says that what is emitted from now on comes of a node authored there.
+    fn attribute(&mut self, _source: Source) {}
+
     /// A point to which [`Emitter::release`] can go back.
     fn mark(&self) -> usize {
         0
@@ -75,6 +79,26 @@ impl<'e> dyn Emitter + 'e {
             [value] => Ok(*value),
             _ => Err(OpError::BadRule { op: name, rule: "value", why: "gave more than one result".into() }),
         }
+    }
+
+    /// A graph at these inputs: the handles of all its values. `op` is whose it is.
+    pub fn inline(
+        &mut self,
+        op: &'static str,
+        graph: &Graph,
+        inputs: &[ValueId],
+    ) -> Result<Vec<ValueId>, OpError> {
+        let n = graph.inputs().len();
+        if inputs.len() != n {
+            return Err(OpError::Arity { op, min: n, max: n, got: inputs.len() });
+        }
+        let mut handles = inputs.to_vec();
+        for node in graph.nodes() {
+            let operands: SmallVec<[ValueId; 4]> =
+                node.operands().iter().map(|v| handles[v.index()]).collect();
+            handles.extend(self.emit(node.op.clone(), &operands)?);
+        }
+        Ok(handles)
     }
 
     /// Shape of a value.

@@ -2,6 +2,7 @@
 
 use crate::graph::{DType, Shape, ValueType};
 use crate::ops::attr::AttrKind;
+use crate::ops::custom::CustomRole;
 use thiserror::Error;
 
 /// An operation that cannot be applied to its operands. Where it stands (node,
@@ -25,6 +26,14 @@ pub enum OpError {
     #[error("{op}: operand {operand} has type {got}, expected {expected}")]
     #[allow(missing_docs)]
     DType { op: &'static str, operand: usize, got: DType, expected: &'static str },
+    /// An operand of another type than a custom op was made for.
+    #[error("{op}: operand {operand} has type {got}, expected {expected}")]
+    #[allow(missing_docs)]
+    OperandType { op: &'static str, operand: usize, got: ValueType, expected: ValueType },
+    /// A callback that returned an error, or panicked.
+    #[error("{op}: the {role} failed: {why}")]
+    #[allow(missing_docs)]
+    Callback { op: &'static str, role: CustomRole, why: String },
     /// Element types that must be equal are not.
     #[error("{op}: element types {a} and {b} differ (use cast)")]
     #[allow(missing_docs)]

@@ -4,7 +4,9 @@
 //! side. Adding an operation touches its row and, where its value is not defined
 //! by other ops, one arm in the tape and one in the lowering.
 
+mod args;
 mod attr;
+mod custom;
 mod emit;
 mod error;
 mod infer;
@@ -38,10 +40,14 @@ mod special;
 mod statistics;
 mod window;
 
+pub use args::{Arg, ArgMut};
 pub(crate) use array::{around, array_dims};
 pub use attr::{Attr, AttrKind, Attrs};
 #[cfg(feature = "jit")]
 pub(crate) use contract::last_two as contract_dims;
+#[cfg(feature = "jit")]
+pub(crate) use custom::MAX_ARGUMENTS;
+pub use custom::{CustomOp, CustomRole, CustomRule};
 pub use emit::{Emitter, Swept};
 pub use error::OpError;
 pub(crate) use infer::broadcast;

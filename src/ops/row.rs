@@ -2,6 +2,7 @@
 
 use crate::graph::{ValueId, ValueType};
 use crate::ops::attr::{Attr, AttrKind, Attrs};
+use crate::ops::custom::CustomOp;
 use crate::ops::emit::Emitter;
 use crate::ops::error::OpError;
 use crate::ops::literal::Literal;
@@ -92,6 +93,8 @@ pub enum Value {
     Prim(Prim),
     /// By other ops of the table.
     Expand(Expand),
+    /// By a callback of the user's.
+    Callback,
 }
 
 /// Scalar functions: the vocabulary that tape, constant folder and code
@@ -353,7 +356,30 @@ impl Op {
 
     /// The op's name.
     pub fn name(&self) -> &'static str {
-        self.row.name
+        self.custom().map_or(self.row.name, CustomOp::name)
+    }
+
+    /// The op of the user's own that this is, if it is one.
+    pub fn custom(&self) -> Option<&CustomOp> {
+        match self.attrs.all() {
+            [Attr::Custom(op)] => Some(op),
+            _ => None,
+        }
+    }
+
+    /// The reverse rule.
+    pub fn vjp(&self) -> Rule<VjpFn> {
+        self.custom().map_or(self.row.vjp, CustomOp::vjp_rule)
+    }
+
+    /// The forward rule.
+    pub fn jvp(&self) -> Rule<JvpFn> {
+        self.custom().map_or(self.row.jvp, CustomOp::jvp_rule)
+    }
+
+    /// Whether value and rules are exact over the rationals (contract C5).
+    pub fn is_exact(&self) -> bool {
+        self.custom().map_or(self.row.exact, CustomOp::is_exact)
     }
 
     /// Whether this is the op of that row.

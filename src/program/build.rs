@@ -1,11 +1,12 @@
 //! Compiling the functions of a program and laying out what outlives a call.
 
 use crate::derive::{self, Connection, ReverseGraph, Seeds};
-use crate::graph::{DType, Graph, ValueId, ValueType};
+use crate::graph::{DType, Graph, NodeId, Origin, Source, ValueId, ValueType};
 use crate::jit::{self, Code, JitError};
 use crate::lower::memory::align_up;
-use crate::lower::plan::Place;
+use crate::lower::plan::{Call, Item, Place, Plan};
 use crate::lower::{self, Limits, LowerError, Lowering};
+use crate::ops::CustomRole;
 use crate::program::error::CompileError;
 use crate::program::jobs::{self, Job};
 use crate::program::options::{Checks, Forms, OptLevel, Options};
@@ -25,8 +26,48 @@ pub(super) struct Function {
     /// Full types of the arguments, for errors and layouts.
     pub input_types: Vec<ValueType>,
     pub output_types: Vec<ValueType>,
-    /// Whether an index could be out of range.
+    /// Whether an index could be out of range, or a callback fail.
     pub can_fail: bool,
+    pub callbacks: Vec<CallbackSite>,
+}
+
+/// Where a callback comes from, for its error.
+pub(super) struct CallbackSite {
+    /// The node of the graph that was lowered.
+    pub lowered: u32,
+    /// The node of the program's graph.
+    pub node: Option<NodeId>,
+    pub source: Source,
+}
+
+/// The callbacks of a plan of `lowered`, derived from `graph`.
+fn callbacks(plan: &Plan, lowered: &Graph, graph: &Graph) -> Vec<CallbackSite> {
+    let mut sites = Vec::new();
+    for item in &plan.items {
+        let Item::Call(call) = item else { continue };
+        let Call::Callback { op, node: origin, .. } = call.as_ref() else { continue };
+        let id = NodeId::new(*origin);
+        let node = lowered.node(id);
+        // A rule is given results of the node that it is the rule of.
+        let origin_of = |operand: usize| {
+            let v = *node.operands().get(operand)?;
+            match lowered.origin(v) {
+                Origin::Node(id) => Some(id),
+                Origin::Input(_) if graph.contains(v) => match graph.origin(v) {
+                    Origin::Node(id) => Some(id),
+                    Origin::Input(_) => None,
+                },
+                Origin::Input(_) => None,
+            }
+        };
+        let of = match op.role() {
+            CustomRole::Value => Some(id),
+            CustomRole::Vjp(operands) | CustomRole::Jvp(operands) => origin_of(operands),
+        };
+        let of = of.filter(|id| id.index() < graph.nodes().len());
+        sites.push(CallbackSite { lowered: *origin, node: of, source: node.source() });
+    }
+    sites
 }
 
 /// Where a value lives in the persistent region: byte offset.
@@ -66,6 +107,7 @@ fn lowering(options: &Options) -> Lowering {
 }
 
 fn function(
+    primal: &Graph,
     graph: &Graph,
     inputs: &[Place],
     outputs: &[Place],
@@ -74,9 +116,7 @@ fn function(
 ) -> Result<Function, CompileError> {
     let plan = lower::lower(graph, inputs, outputs, lowering(options))?;
     let can_fail = plan.items.iter().any(|item| match item {
-        lower::plan::Item::Call(call) => {
-            matches!(**call, lower::plan::Call::Read { .. } | lower::plan::Call::Add { .. })
-        }
+        Item::Call(call) => matches!(**call, Call::Read { .. } | Call::Add { .. } | Call::Callback { .. }),
         _ => false,
     });
     // Refused before any code is made for it.
@@ -84,6 +124,7 @@ fn function(
     if bytes > options.max_workspace {
         return Err(CompileError::WorkspaceTooLarge { bytes, limit: options.max_workspace });
     }
+    let callbacks = callbacks(&plan, graph, primal);
     let code = jit::compile(&plan, options, persist)?;
     // Types of the arguments that the caller gives, by position.
     let typed = |places: &[Place], value: &dyn Fn(usize) -> ValueId| -> Vec<ValueType> {
@@ -102,7 +143,7 @@ fn function(
     let output_types = typed(outputs, &|i| graph.outputs()[i]);
     let specs = |types: &[ValueType]| types.iter().map(|t| Spec { dtype: t.dtype, len: t.numel() }).collect();
     let (inputs, outputs) = (specs(&input_types), specs(&output_types));
-    Ok(Function { code, inputs, outputs, input_types, output_types, can_fail })
+    Ok(Function { code, inputs, outputs, input_types, output_types, can_fail, callbacks })
 }
 
 fn externals(n: usize, place: fn(u32) -> Place) -> Vec<Place> {
@@ -209,7 +250,8 @@ impl Functions {
                         places.push(Place::Persist(at));
                     }
                 }
-                let forward = function(&graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
+                let forward =
+                    function(graph, &graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
                 Ok(Made::new(Slot::Forward, forward))
             }));
         }
@@ -219,7 +261,7 @@ impl Functions {
                 let seeds = (0..(reverse.graph.inputs().len() - graph.len()) as u32).map(Place::Input);
                 let places: Vec<Place> = places.chain(seeds).collect();
                 let grads = externals(wrt.len(), Place::Output);
-                let function = function(&reverse.graph, &places, &grads, persist, options)?;
+                let function = function(graph, &reverse.graph, &places, &grads, persist, options)?;
                 let connections = Some(reverse.connections.clone());
                 Ok(Made { slot: Slot::Reverse, function, connections })
             }));
@@ -232,21 +274,22 @@ impl Functions {
             if forms.contains(form) {
                 jobs.push(Box::new(move || {
                     let (derived, connections) = derive::value_and_grad(graph, wrt, seeds)?;
-                    let function = whole(&derived, persist, options)?;
+                    let function = whole(graph, &derived, persist, options)?;
                     Ok(Made { slot, function, connections: Some(connections) })
                 }));
             }
         }
         if forms.contains(Forms::JVP) {
             jobs.push(Box::new(|| {
-                Ok(Made::new(Slot::Jvp, whole(&derive::jvp(graph, wrt)?, persist, options)?))
+                Ok(Made::new(Slot::Jvp, whole(graph, &derive::jvp(graph, wrt)?, persist, options)?))
             }));
         }
         if has_dense {
             jobs.push(Box::new(|| {
                 let all: Vec<ValueId> = graph.values().collect();
                 let places: Vec<Place> = primal_places(&values).collect();
-                let forward = function(&graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
+                let forward =
+                    function(graph, &graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
                 Ok(Made::new(Slot::DenseForward, forward))
             }));
             jobs.push(Box::new(|| {
@@ -254,7 +297,7 @@ impl Functions {
                 let seeds = seeds.iter().flatten().map(|&at| Place::Persist(at));
                 let places: Vec<Place> = primal_places(&values).chain(seeds).collect();
                 let out: Vec<Place> = gradients.iter().flatten().map(|&at| Place::Persist(at)).collect();
-                let reverse = function(&dense.graph, &places, &out, persist, options)?;
+                let reverse = function(graph, &dense.graph, &places, &out, persist, options)?;
                 Ok(Made::new(Slot::DenseReverse, reverse))
             }));
         }
@@ -328,10 +371,10 @@ impl Made {
 const PARALLEL: usize = 500;
 
 /// A function whose arguments are all the caller's.
-fn whole(graph: &Graph, persist: usize, options: &Options) -> Result<Function, CompileError> {
+fn whole(primal: &Graph, graph: &Graph, persist: usize, options: &Options) -> Result<Function, CompileError> {
     let inputs = externals(graph.inputs().len(), Place::Input);
     let outputs = externals(graph.outputs().len(), Place::Output);
-    function(graph, &inputs, &outputs, persist, options)
+    function(primal, graph, &inputs, &outputs, persist, options)
 }
 
 /// Places of the primal values as inputs; those without one are not read.

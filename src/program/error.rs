@@ -3,6 +3,7 @@
 use crate::graph::{DType, GraphError, NodeId, ValueType};
 use crate::jit::JitError;
 use crate::lower::LowerError;
+use crate::ops::CustomRole;
 use std::fmt;
 use std::panic::Location;
 use thiserror::Error;
@@ -96,9 +97,33 @@ pub enum RunError {
         len: u64,
         location: Option<&'static Location<'static>>,
     },
+    /// A callback of a custom op that returned an error, or panicked.
+    #[error("{}", callback_text(.op, .role, .node, .why, .location))]
+    Callback {
+        op: &'static str,
+        role: CustomRole,
+        node: Option<NodeId>,
+        why: String,
+        location: Option<&'static Location<'static>>,
+    },
     /// A value id that has no place in the workspace.
     #[error("value {index} has no {what} in this workspace")]
     NoSuchValue { index: usize, what: &'static str },
+}
+
+fn at(location: &Option<&'static Location<'static>>) -> String {
+    location.map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default()
+}
+
+fn callback_text(
+    op: &str,
+    role: &CustomRole,
+    node: &Option<NodeId>,
+    why: &str,
+    location: &Option<&'static Location<'static>>,
+) -> String {
+    let node = node.map(|node| format!("node {node}: ")).unwrap_or_default();
+    format!("{node}{op}: the {role} failed: {why}{}", at(location))
 }
 
 fn index_text(
@@ -109,7 +134,7 @@ fn index_text(
     len: &u64,
     location: &Option<&'static Location<'static>>,
 ) -> String {
-    let at = location.map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+    let at = at(location);
     format!(
         "node {node}: {op}: index {index} at position {position} is out of range for an axis of {len}{at}"
     )

@@ -1,6 +1,5 @@
 //! Compiled programs: immutable, shared between threads, freed on drop.
 
-mod args;
 mod build;
 mod error;
 mod jobs;
@@ -14,7 +13,7 @@ use crate::graph::{Graph, ValueId};
 use build::Functions;
 use std::sync::Arc;
 
-pub use args::{Arg, ArgMut};
+pub use crate::ops::{Arg, ArgMut};
 pub use error::{CompileError, Role, RunError};
 pub use options::{Checks, Forms, Listing, OptLevel, Options, Tier};
 pub use quick::{Jit, jit, jit_with};

@@ -2,13 +2,13 @@
 //! Nothing is allocated.
 
 use crate::graph::{DType, NodeId, ValueId, ValueType};
-use crate::jit::{Entry, JitError};
-use crate::program::args::{Arg, ArgMut};
+use crate::jit::{Entry, JitError, Status};
+use crate::ops::{Arg, ArgMut};
 use crate::program::build::{Function, Spec};
 use crate::program::error::{CompileError, Role, RunError};
 use crate::program::workspace::{Held, Plain, Workspace};
 use crate::program::{Inner, Program};
-use cotangent_runtime::index::CallStatus;
+use std::mem::ManuallyDrop;
 
 #[cold]
 fn miscount(role: Role, expected: usize, got: usize) -> RunError {
@@ -63,20 +63,32 @@ impl Inner {
         let Some(base) = ws.base() else { return Err(RunError::OutOfMemory { bytes: ws.wanted }) };
         debug_assert!(ws.inputs.len() >= function.inputs.len() && ws.outputs.len() >= function.outputs.len());
         if function.can_fail {
-            ws.status = CallStatus::OK;
+            ws.status = Status::OK;
         }
         // SAFETY: every pointer was checked against the function's types just
         // before; outputs come from exclusive borrows; the workspace belongs to
         // this program, so it has the size the code needs.
         unsafe { function.code.call(ws.inputs.as_ptr(), ws.outputs.as_ptr(), base, &raw mut ws.status) }
-        if function.can_fail && !ws.status.is_ok() {
-            return Err(self.index_error(&ws.status));
+        if function.can_fail && !ws.status.call.is_ok() {
+            return Err(self.failed(function, &mut ws.status));
         }
         Ok(())
     }
 
     #[cold]
-    fn index_error(&self, status: &CallStatus) -> RunError {
+    fn failed(&self, function: &Function, status: &mut Status) -> RunError {
+        let failure = status.failure.take();
+        let status = &status.call;
+        if let Some(failure) = failure.filter(|failure| failure.node == status.node) {
+            let site = function.callbacks.iter().find(|site| site.lowered == failure.node);
+            return RunError::Callback {
+                op: failure.op.name(),
+                role: failure.op.role(),
+                node: site.and_then(|site| site.node),
+                why: failure.why,
+                location: site.and_then(|site| site.source),
+            };
+        }
         let node = NodeId::new(status.node);
         let known = self.graph.nodes().get(node.index());
         RunError::Index {
@@ -98,6 +110,11 @@ pub(super) struct ArrayCall<const N: usize> {
     can_fail: bool,
 }
 
+#[cold]
+fn lost() -> RunError {
+    RunError::NotCompiled { form: "Forms::VALUE_AND_GRAD" }
+}
+
 impl<const N: usize> ArrayCall<N> {
     /// Value, and gradient in place.
     ///
@@ -111,15 +128,17 @@ impl<const N: usize> ArrayCall<N> {
         x: &[f64; N],
         gradient: &mut [f64; N],
     ) -> Result<f64, RunError> {
-        let (mut value, mut status) = (0.0f64, CallStatus::OK);
+        // Nothing is left to drop where nothing can fail.
+        let (mut value, mut status) = (0.0f64, ManuallyDrop::new(Status::OK));
         let inputs = [x.as_ptr().cast::<u8>()];
         let outputs = [(&raw mut value).cast::<u8>(), gradient.as_mut_ptr().cast()];
         // SAFETY: the function takes one array of N and gives a number and an
         // array of N, as was checked; the outputs are exclusive; the workspace is
         // as large as the code needs, and by the caller's promise ours.
-        unsafe { (self.entry)(inputs.as_ptr(), outputs.as_ptr(), self.base, &raw mut status) }
-        if self.can_fail && !status.is_ok() {
-            return Err(program.inner.index_error(&status));
+        unsafe { (self.entry)(inputs.as_ptr(), outputs.as_ptr(), self.base, &raw mut *status) }
+        if self.can_fail && !status.call.is_ok() {
+            let function = program.inner.functions.value_and_grad.as_ref();
+            return Err(function.map_or_else(lost, |f| program.inner.failed(f, &mut status)));
         }
         Ok(value)
     }

@@ -1,8 +1,8 @@
 //! The mutable scratch of a program: one per thread, allocated once.
 
+use crate::jit::Status;
 use crate::lower::memory::ALIGN;
 use crate::program::{Inner, identity};
-use cotangent_runtime::index::CallStatus;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
@@ -52,7 +52,7 @@ pub struct Workspace {
     // Keeps the address in `program` from being given to another program.
     _owner: Weak<Inner>,
     pub(super) held: Held,
-    pub(super) status: CallStatus,
+    pub(super) status: Status,
     pub(super) inputs: Box<[*const u8]>,
     pub(super) outputs: Box<[*mut u8]>,
     /// The value of a scalar output, for calls that return it.
@@ -71,7 +71,7 @@ impl Workspace {
             program: identity(owner),
             _owner: Arc::downgrade(owner),
             held: Held::Nothing,
-            status: CallStatus::OK,
+            status: Status::OK,
             inputs: vec![std::ptr::null(); inputs].into(),
             outputs: vec![std::ptr::null_mut(); outputs].into(),
             value: [0],

@@ -7,7 +7,7 @@ use crate::ops::{
 use crate::tape::scalar::{Numbers, Scalar};
 use crate::tape::scalar_rules::{Registers, ScalarRules};
 use crate::tape::tensor::{Data, Slot, Tensor};
-use crate::tape::{array, index, map, prims};
+use crate::tape::{array, callback, index, map, prims};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -292,8 +292,23 @@ impl<N: Numbers> Evaluator<N> {
                 let site = Site { op, operands, results: &[], wanted: &[] };
                 return expand(self, &site);
             }
+            Value::Callback => return self.callback(op, operands),
         };
         Ok(SmallVec::from_buf([self.push(tensor)]))
+    }
+
+    fn callback(&mut self, op: &Op, operands: &[ValueId]) -> Result<Results, OpError> {
+        let types = self.types(op, operands)?;
+        for ty in &types {
+            self.room(op, operands, ty)?;
+        }
+        let custom = op.custom().ok_or(OpError::AttrCount { op: op.name(), expected: 1, got: 0 })?;
+        let results = {
+            let views: SmallVec<[Cow<'_, Tensor<N>>; 4]> = operands.iter().map(|&v| self.at(v)).collect();
+            let views: SmallVec<[&Tensor<N>; 4]> = views.iter().map(|v| &**v).collect();
+            callback::call(custom, &views, &types)?
+        };
+        Ok(results.into_iter().map(|tensor| self.push(tensor)).collect())
     }
 }
 

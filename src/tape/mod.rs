@@ -3,6 +3,7 @@
 
 mod array;
 mod buf;
+mod callback;
 mod dual;
 mod eval;
 mod index;

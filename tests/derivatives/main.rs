@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod custom;
 mod matrices;
 
 use cotangent::{Forms, Graph, Options, Program};

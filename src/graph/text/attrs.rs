@@ -58,6 +58,7 @@ impl<'t> Parser<'t> {
                 scan.skip_list()?;
                 return Ok(Given::Untyped(start));
             }
+            AttrKind::Custom => return Err(scan.expected("an attribute that a text can hold")),
             AttrKind::Data => {
                 let ty = ty(scan)?;
                 data(scan, &ty)?

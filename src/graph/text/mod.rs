@@ -17,6 +17,9 @@
 //! is required, also where there is no output, so that a text cut short is
 //! noticed.
 //!
+//! Custom ops stand in the text by name only, their rules with `_vjp` or `_jvp`
+//! behind it; a comment says so. They are given to [`Graph::parse_with`].
+//!
 //! Floats are the shortest decimals that read back to the same bits, or `inf`,
 //! `-inf`, `nan`, or `nan:0x` and all bits for other NaNs. One element of a
 //! constant fills its shape. Elements are of the type of the (first) result;
@@ -32,6 +35,7 @@ mod values;
 
 use crate::graph::data::Graph;
 use crate::graph::error::GraphError;
+use crate::ops::CustomOp;
 use std::str::FromStr;
 
 /// The first line, with the version of the form.
@@ -61,7 +65,17 @@ impl Graph {
     /// [`GraphErrorKind::Parse`](crate::graph::GraphErrorKind::Parse) with the
     /// line, the column (both from 1, in characters) and what was expected.
     pub fn parse(text: &str) -> Result<Graph, GraphError> {
-        parse::parse(text)
+        parse::parse(text, &[])
+    }
+
+    /// Reads the text form of a graph with custom ops, which stand in the text by
+    /// name only: neither the graphs nor the callbacks they are made of.
+    ///
+    /// # Errors
+    ///
+    /// As [`Graph::parse`]; a custom op that is not given.
+    pub fn parse_with(text: &str, ops: &[CustomOp]) -> Result<Graph, GraphError> {
+        parse::parse(text, ops)
     }
 }
 

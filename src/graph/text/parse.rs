@@ -8,8 +8,9 @@ use super::values::ty;
 use crate::graph::data::{Graph, Origin};
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::types::ValueId;
-use crate::ops::{self, OpError, Row};
-use std::collections::{HashMap, HashSet};
+use crate::ops::{self, CustomOp, OpError, Row};
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 
 /// Operands that the error of an op shows.
 const SHOWN: usize = 8;
@@ -19,16 +20,32 @@ pub(super) struct Parser<'t> {
     graph: Graph,
     names: HashSet<String>,
     rows: HashMap<&'static str, &'static Row>,
+    custom: HashMap<String, CustomOp>,
     outputs: Option<Vec<ValueId>>,
     operands: Vec<ValueId>,
 }
 
-pub(super) fn parse(text: &str) -> Result<Graph> {
+/// Ops of the user's own, and their rules, by the names they are printed with.
+fn named(ops: &[CustomOp]) -> HashMap<String, CustomOp> {
+    let mut named = HashMap::new();
+    let mut next: Vec<&CustomOp> = ops.iter().rev().collect();
+    while let Some(op) = next.pop() {
+        let name = format!("{}{}", op.name(), op.role().suffix());
+        if let Entry::Vacant(entry) = named.entry(name) {
+            entry.insert(op.clone());
+            next.extend(op.rule_ops());
+        }
+    }
+    named
+}
+
+pub(super) fn parse(text: &str, custom: &[CustomOp]) -> Result<Graph> {
     let mut parser = Parser {
         scan: Scan::new(text),
         graph: Graph::new(),
         names: HashSet::new(),
         rows: ops::table().map(|row| (row.name, row)).collect(),
+        custom: named(custom),
         outputs: None,
         operands: Vec::new(),
     };
@@ -111,20 +128,28 @@ impl Parser<'_> {
         self.scan.expect(b'=', "`=` or another id")?;
         let op_at = self.scan.here();
         let name = self.scan.word("the name of an op")?;
-        let row = *self.rows.get(name).ok_or_else(|| self.unknown_op(op_at, name))?;
+        let row = self.rows.get(name).copied();
+        let custom = self.custom.get(name).cloned();
+        if row.is_none() && custom.is_none() {
+            return Err(self.unknown_op(op_at, name));
+        }
         self.operands.clear();
         while self.scan.peek() == Some(b'%') {
             let operand = self.old_id()?;
             self.operands.push(operand);
         }
-        let given = self.attributes(row)?;
+        let given = row.map_or(Ok(Vec::new()), |row| self.attributes(row))?;
         self.scan.expect(b':', "`:` and a type")?;
         let first = (self.scan.here(), ty(&mut self.scan)?);
         let mut declared = vec![first];
         while self.scan.peek().is_some() {
             declared.push((self.scan.here(), ty(&mut self.scan)?));
         }
-        let op = self.op(row, op_at, given, &declared[0].1)?;
+        let op = match (row, custom) {
+            (None, Some(custom)) => custom.op(),
+            (Some(row), _) => self.op(row, op_at, given, &declared[0].1)?,
+            (None, None) => return Err(self.unknown_op(op_at, name)),
+        };
         let results =
             self.graph.push(op, &self.operands, None).map_err(|error| self.op_error(op_at, error))?;
         if results.len() != ids || results.len() != declared.len() {
@@ -169,7 +194,7 @@ impl Parser<'_> {
         let shown = name.get(..40).unwrap_or(name);
         let hint = match nearest(name, ops::table().map(|row| row.name)) {
             Some(other) => format!(", did you mean `{other}`?"),
-            None => String::new(),
+            None => " (custom ops are given to Graph::parse_with)".into(),
         };
         self.scan.error(at, format!("unknown op `{shown}`{hint}"))
     }

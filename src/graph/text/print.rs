@@ -5,6 +5,7 @@ use super::float::{write_f32, write_f64};
 use crate::graph::data::{Graph, Node};
 use crate::graph::types::ValueType;
 use crate::ops::{Attr, Elements, Literal};
+use std::collections::BTreeSet;
 use std::fmt::{self, Formatter, Write};
 
 impl fmt::Display for Graph {
@@ -13,7 +14,13 @@ impl fmt::Display for Graph {
         for (value, input) in self.input_values().zip(self.inputs()) {
             writeln!(f, "input {value} {}: {}", Quoted(&input.name), self.ty(value))?;
         }
+        let mut custom: BTreeSet<&str> = BTreeSet::new();
         for node in self.nodes() {
+            if let Some(op) = node.op.custom()
+                && custom.insert(op.name())
+            {
+                writeln!(f, "# {} is a custom op: not in this text, read with Graph::parse_with", op.name())?;
+            }
             statement(f, self, node)?;
         }
         f.write_str("output")?;
@@ -29,15 +36,21 @@ fn statement(f: &mut Formatter<'_>, graph: &Graph, node: &Node) -> fmt::Result {
         write!(f, "{value} ")?;
     }
     write!(f, "= {}", node.op.name())?;
+    let custom = node.op.custom();
+    if let Some(custom) = custom {
+        f.write_str(custom.role().suffix())?;
+    }
     for operand in node.operands() {
         write!(f, " {operand}")?;
     }
     let first = graph.ty(node.result());
-    for (i, (attr, spec)) in node.op.attrs.all().iter().zip(node.op.row().attrs).enumerate() {
+    // What a custom op is does not stand in the text.
+    let attrs = if custom.is_some() { &[] } else { node.op.attrs.all() };
+    for (i, (attr, spec)) in attrs.iter().zip(node.op.row().attrs).enumerate() {
         write!(f, "{}{}=", if i == 0 { " {" } else { ", " }, spec.name)?;
         attribute(f, attr, first)?;
     }
-    f.write_str(if node.op.attrs.all().is_empty() { ":" } else { "}:" })?;
+    f.write_str(if attrs.is_empty() { ":" } else { "}:" })?;
     for value in node.results() {
         write!(f, " {}", graph.ty(value))?;
     }
@@ -52,6 +65,7 @@ fn attribute(f: &mut Formatter<'_>, attr: &Attr, first: &ValueType) -> fmt::Resu
         Attr::Ints(v) => list(f, v, ",", |f, v| write!(f, "{v}")),
         Attr::DType(v) => write!(f, "{v}"),
         Attr::Data(v) => data(f, v, first),
+        Attr::Custom(v) => f.write_str(v.name()),
     }
 }
 

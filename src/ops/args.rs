@@ -54,7 +54,8 @@ impl Arg<'_> {
         self.len() == 0
     }
 
-    pub(super) fn pointer(&self) -> *const u8 {
+    #[cfg(feature = "jit")]
+    pub(crate) fn pointer(&self) -> *const u8 {
         match self {
             Arg::F64(v) => v.as_ptr().cast(),
             Arg::F32(v) => v.as_ptr().cast(),
@@ -90,7 +91,8 @@ impl ArgMut<'_> {
         self.len() == 0
     }
 
-    pub(super) fn pointer(&mut self) -> *mut u8 {
+    #[cfg(feature = "jit")]
+    pub(crate) fn pointer(&mut self) -> *mut u8 {
         match self {
             ArgMut::F64(v) => v.as_mut_ptr().cast(),
             ArgMut::F32(v) => v.as_mut_ptr().cast(),
