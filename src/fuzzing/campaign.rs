@@ -5,8 +5,9 @@ use crate::fuzzing::compare::Compared;
 use crate::fuzzing::coverage::Coverage;
 use crate::fuzzing::differential::{Verdict, check, draw};
 use crate::fuzzing::expected::Difference;
+use crate::fuzzing::orders::{check_orders, draw_small};
 use crate::fuzzing::shrink::shrink;
-use crate::fuzzing::source::Rng;
+use crate::fuzzing::source::{Rng, Source};
 use std::fmt;
 
 /// Counts of a campaign.
@@ -78,6 +79,19 @@ impl Campaign {
 
     /// Checks the next graph; what failed, if it did.
     pub fn step(&mut self) -> Option<Found> {
+        self.step_by(draw, check)
+    }
+
+    /// Checks the third derivatives of the next graph, a small one.
+    pub fn step_orders(&mut self) -> Option<Found> {
+        self.step_by(draw_small, check_orders)
+    }
+
+    fn step_by(
+        &mut self,
+        draw: fn(&mut dyn Source) -> Option<Case>,
+        check: fn(&Case, &mut Compared) -> Verdict,
+    ) -> Option<Found> {
         let seed = self.seed.wrapping_add(self.graphs);
         self.graphs += 1;
         let Some(case) = draw(&mut Rng::new(seed)) else {

@@ -24,6 +24,7 @@ pub enum Use {
     Scalar,
     Lead,
     Kind,
+    Order,
 }
 
 /// A graph with the seed of its inputs, seeds, tangents and configurations.

@@ -40,8 +40,12 @@ pub fn check(case: &Case, compared: &mut Compared) -> Verdict {
 
 /// Checks some forms of a case; a panic is a difference.
 pub fn check_forms(case: &Case, forms: &[Form], compared: &mut Compared) -> Verdict {
-    let checked = catch_unwind(AssertUnwindSafe(|| verdict(case, forms, compared)));
-    match checked {
+    caught(|| verdict(case, forms, compared))
+}
+
+/// A check, whose panic is a difference.
+pub(super) fn caught(check: impl FnOnce() -> Verdict) -> Verdict {
+    match catch_unwind(AssertUnwindSafe(check)) {
         Ok(verdict) => verdict,
         Err(cause) => {
             let text = cause.downcast_ref::<String>().cloned();
@@ -52,7 +56,7 @@ pub fn check_forms(case: &Case, forms: &[Form], compared: &mut Compared) -> Verd
     }
 }
 
-fn verdict(case: &Case, forms: &[Form], compared: &mut Compared) -> Verdict {
+pub(super) fn verdict(case: &Case, forms: &[Form], compared: &mut Compared) -> Verdict {
     match try_forms(case, forms, compared) {
         Ok(true) => Verdict::Same,
         Ok(false) => Verdict::Invalid,

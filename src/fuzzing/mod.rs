@@ -18,6 +18,8 @@ mod expected;
 #[cfg(feature = "jit")]
 mod forms;
 #[cfg(feature = "jit")]
+mod orders;
+#[cfg(feature = "jit")]
 mod shrink;
 #[cfg(feature = "jit")]
 mod targets;

@@ -62,6 +62,21 @@ fn tape_and_code_agree_bit_for_bit() {
     }
 }
 
+/// Small graphs differentiated by rules applied to graphs, in random modes, up to
+/// third derivatives: `COTANGENT_ORDERS` says how many.
+#[test]
+fn third_derivatives_agree_bit_for_bit() {
+    let mut campaign = Campaign::new(number("COTANGENT_SEED", 1));
+    while campaign.graphs < number("COTANGENT_ORDERS", 200) {
+        if let Some(found) = campaign.step_orders() {
+            println!("{found}\n{}", found.case.graph());
+        }
+    }
+    println!("third derivatives: {campaign}");
+    assert_eq!(campaign.differences, 0, "tape and compiled code differ");
+    assert!(campaign.invalid * 20 <= campaign.graphs, "too many graphs cannot be evaluated");
+}
+
 /// A fuzz target on pseudo-random bytes for a second.
 fn smoke(name: &str, body: fn(&mut Target, &[u8])) -> Target {
     let mut rng = Rng::new(number("COTANGENT_SEED", 1));
