@@ -92,11 +92,12 @@ pub(crate) fn walk(dims: &[usize], strides: &[isize], start: isize, mut f: impl 
             }
             axis -= 1;
             index[axis] += 1;
-            at += strides[axis];
+            // The step past the last point may leave the numbers; nobody uses it.
+            at = at.wrapping_add(strides[axis]);
             if index[axis] < dims[axis] {
                 break;
             }
-            at -= strides[axis] * dims[axis] as isize;
+            at = at.wrapping_sub(strides[axis].wrapping_mul(dims[axis] as isize));
             index[axis] = 0;
         }
     }

@@ -24,7 +24,8 @@ pub fn walk(dims: &[usize], strides: &[isize], start: isize, mut f: impl FnMut(u
         let mut at = row;
         for _ in 0..inner {
             f(at as usize);
-            at += step;
+            // The step past the last point may leave the numbers; nobody uses it.
+            at = at.wrapping_add(step);
         }
         // The next row: an odometer over the outer axes.
         let mut axis = outer.len();
@@ -34,11 +35,11 @@ pub fn walk(dims: &[usize], strides: &[isize], start: isize, mut f: impl FnMut(u
             }
             axis -= 1;
             index[axis] += 1;
-            row += strides[axis];
+            row = row.wrapping_add(strides[axis]);
             if index[axis] < outer[axis] {
                 break;
             }
-            row -= strides[axis] * outer[axis] as isize;
+            row = row.wrapping_sub(strides[axis].wrapping_mul(outer[axis] as isize));
             index[axis] = 0;
         }
     }
