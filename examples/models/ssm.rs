@@ -1,0 +1,52 @@
+//! A state-space language model: a gated diagonal recurrence over characters.
+
+use crate::Failure;
+use crate::model::{Model, Recipe};
+use crate::text::Text;
+use crate::weights::Weights;
+use cotangent::optim::Init;
+use cotangent::{Builder, DType, LossReduction, Var};
+
+const BATCH: usize = 4;
+const TIME: usize = 16;
+const WIDTH: usize = 24;
+
+/// The states of `h = a h + b x`, element by element, over the first axis of x.
+pub fn scan<'b>(a: Var<'b>, b: Var<'b>, mut h: Var<'b>, x: Var<'b>) -> Vec<Var<'b>> {
+    let steps = x.shape().dims()[0];
+    (0..steps)
+        .map(|t| {
+            h = a * h + b * x.at(t);
+            h
+        })
+        .collect()
+}
+
+/// Embedding, a block that keeps what came before, and the next character.
+pub fn ssm(dtype: DType) -> Result<Model, Failure> {
+    let text = Text::new();
+    let g = Builder::new();
+    let mut weights = Weights::new(&g, dtype);
+    let embedding =
+        weights.add("embedding", &[text.alphabet, WIDTH], Init::Normal { mean: 0.0, std: 0.5 })?;
+    let norm = weights.norm("norm", WIDTH)?;
+    let (enter, gate) = (weights.linear("enter", WIDTH, WIDTH)?, weights.linear("gate", WIDTH, WIDTH)?);
+    let decay = weights.add("decay", &[WIDTH], Init::Uniform { low: -1.0, high: 3.0 })?;
+    let drive = weights.add("drive", &[WIDTH], Init::Ones)?;
+    let leave = weights.linear("leave", WIDTH, WIDTH)?;
+    let head = weights.linear("head", WIDTH, text.alphabet)?;
+    let codes = g.input("codes", DType::I64, [BATCH, TIME]);
+    let next = g.input("next", DType::I64, [BATCH * TIME]);
+
+    let x = embedding.embedding(codes);
+    let normed = norm.layer(x);
+    let inputs = enter.of(normed).silu().permute(&[1, 0, 2]);
+    let start = g.full(dtype, [BATCH, WIDTH], 0.0);
+    let states = scan(decay.sigmoid(), drive, start, inputs);
+    let states = states[0].stack(&states[1..], 1);
+    let y = x + leave.of(states * gate.of(normed).silu());
+    let logits = head.of(y.reshape([BATCH * TIME, WIDTH]));
+    let loss = logits.cross_entropy(next, LossReduction::Mean, 0.0);
+    let recipe = Recipe { epoch: 4, clip: Some(1.0), ..Recipe::adam(0.02, 80, 0.5) };
+    Model::new(&g, loss, weights, recipe, move |step| text.batch(BATCH, TIME, step).to_vec())
+}
