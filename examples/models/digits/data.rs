@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-pub const PIXELS: usize = 64;
+pub const SIDE: usize = 8;
+pub const PIXELS: usize = SIDE * SIDE;
 pub const CLASSES: usize = 10;
 /// The largest count.
 const WHITE: u8 = 16;

@@ -8,10 +8,10 @@ mod tests;
 use crate::Failure;
 use crate::model::{Model, Recipe};
 use crate::train::Trainer;
-use crate::weights::{Linear, Weights};
+use crate::weights::{Kernel, Linear, Weights};
 use cotangent::optim::{Rule, Schedule};
-use cotangent::{Arg, Builder, DType, Forms, LossReduction, Options, Program, Var, Workspace};
-use data::{CLASSES, Images, PIXELS};
+use cotangent::{Arg, Builder, Conv, DType, Forms, LossReduction, Options, Pool, Program, Var, Workspace};
+use data::{CLASSES, Images, PIXELS, SIDE};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, Write};
 use std::path::Path;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 pub const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits/digits.csv.gz");
 pub const EPOCHS: usize = 20;
 const BATCH: usize = 32;
-const HIDDEN: usize = 64;
+const CHANNELS: usize = 16;
 
 /// What an epoch came to.
 #[derive(Clone, Copy, Debug)]
@@ -33,19 +33,22 @@ pub struct Epoch {
 
 /// The network: its parameters are declared when it is made.
 struct Network<'b> {
-    hidden: Linear<'b>,
+    strokes: Kernel<'b>,
     output: Linear<'b>,
 }
 
 impl<'b> Network<'b> {
     fn new(weights: &mut Weights<'b>) -> Result<Network<'b>, Failure> {
-        let hidden = weights.linear("hidden", PIXELS, HIDDEN)?;
-        Ok(Network { hidden, output: weights.linear("output", HIDDEN, CLASSES)? })
+        let strokes = weights.kernel("strokes", [CHANNELS, 1, 3])?;
+        Ok(Network { strokes, output: weights.linear("output", CHANNELS * PIXELS / 4, CLASSES)? })
     }
 
     /// Logits (n, 10) of images (n, 64).
     fn logits(&self, images: Var<'b>) -> Var<'b> {
-        self.output.of(self.hidden.of(images).relu())
+        let n = images.shape().dims()[0];
+        let images = images.reshape([n, 1, SIDE, SIDE]);
+        let found = self.strokes.of(images, &Conv::new().padding([1])).relu().max_pool(&Pool::new([2, 2]));
+        self.output.of(found.reshape([n, CHANNELS * PIXELS / 4]))
     }
 }
 
