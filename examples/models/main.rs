@@ -128,6 +128,7 @@ fn arguments(given: impl Iterator<Item = String>) -> Result<Job, String> {
 fn run(models: &[usize], steps: Option<usize>) -> Result<(), Failure> {
     let bar = ProgressBar::new(2 * models.len() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?);
+    let mut reached = 0;
     bar.suspend(|| writeln!(io::stdout(), "{}", table::header()))?;
     for &index in models {
         let (name, author) = MODELS[index];
@@ -135,10 +136,12 @@ fn run(models: &[usize], steps: Option<usize>) -> Result<(), Failure> {
             bar.set_message(format!("{name} in {dtype}"));
             let report = trained(author, dtype, steps)?;
             bar.suspend(|| writeln!(io::stdout(), "{}", table::row(name, &report)))?;
+            reached += usize::from(report.last < report.goal);
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
+    writeln!(io::stdout(), "\nlosses as low as they should be: {reached}/{}", 2 * models.len())?;
     Ok(())
 }
 

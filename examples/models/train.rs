@@ -14,6 +14,7 @@ pub trait Element: Real + PartialEq {
     fn arg_mut(v: &mut [Self]) -> ArgMut<'_>;
     fn tensor(shape: &[usize], v: &[Self]) -> Option<Tensor>;
     fn elements(tensor: &Tensor) -> Option<&[Self]>;
+    /// Bits, the same for every NaN.
     fn bits(self) -> u64;
 }
 
@@ -34,7 +35,7 @@ macro_rules! element {
                 tensor.$elements()
             }
             fn bits(self) -> u64 {
-                u64::from(self.to_bits())
+                u64::from(if self.is_nan() { $t::NAN } else { self }.to_bits())
             }
         }
     )*};
@@ -116,13 +117,13 @@ impl<T: Element> Trainer<T> {
 
     /// The first difference in bits between compiled code and tape.
     fn difference(&self, loss: f64, tape: &(f64, Vec<Tensor>)) -> Option<String> {
-        if loss.to_bits() != tape.0.to_bits() {
+        if loss.bits() != tape.0.bits() {
             return Some(format!("loss {loss:e} compiled, {:e} on the tape", tape.0));
         }
         for (i, (ours, theirs)) in self.grads.iter().zip(&tape.1).enumerate() {
             let theirs = T::elements(theirs).unwrap_or_default();
-            let same = ours.len() == theirs.len()
-                && ours.iter().zip(theirs).all(|(a, b)| a.bits() == b.bits() || (a != a && b != b));
+            let same =
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.bits() == b.bits());
             if !same {
                 return Some(format!("gradient of {}", self.model.graph.inputs()[i].name));
             }
@@ -153,6 +154,8 @@ pub struct Report {
     /// Mean losses of the first and the last epoch.
     pub first: f64,
     pub last: f64,
+    /// What the last must be less than.
+    pub goal: f64,
     /// Derivation, lowering and code generation.
     pub compile: Duration,
     /// Median time of a step, with the update of the parameters: compiled code, tape.
@@ -187,12 +190,14 @@ pub fn train<T: Element>(model: Model, steps: usize) -> Result<Report, Failure> 
     }
     let epoch = trainer.model.recipe.epoch.clamp(1, steps.max(1));
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+    let first = mean(&losses[..epoch.min(steps)]);
     Ok(Report {
         dtype: T::DTYPE,
         parameters: trainer.params.iter().map(Vec::len).sum(),
         steps,
-        first: mean(&losses[..epoch.min(steps)]),
+        first,
         last: mean(&losses[steps.saturating_sub(epoch)..]),
+        goal: trainer.model.recipe.goal * first,
         compile,
         jit: median(jit),
         tape: median(tape),

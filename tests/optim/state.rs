@@ -92,19 +92,22 @@ fn a_parameter_without_gradient_stays() -> Result<(), Failure> {
     Ok(())
 }
 
+/// A fault made in a state.
+type Change<'a> = &'a dyn Fn(&mut StateDict<f64>);
+
 #[test]
 fn a_state_that_does_not_fit_is_refused() -> Result<(), Failure> {
     let mut optimizer = Optimizer::<f64>::new(Rule::adam(), Schedule::constant(0.1))?;
     optimizer.step(&mut [[1.0, 2.0]], &[[0.5, 0.5]])?;
     let good = optimizer.state_dict();
-    let mut load = |change: &dyn Fn(&mut StateDict<f64>)| {
+    let mut load = |change: Change<'_>| {
         let mut dict = good.clone();
         change(&mut dict);
         let result = optimizer.load_state_dict(&dict);
         assert_eq!(optimizer.state_dict(), good, "a refused state changed something");
         result.map_err(|error| error.to_string())
     };
-    let cases: [(&dyn Fn(&mut StateDict<f64>), &str); 8] = [
+    let cases: [(Change<'_>, &str); 8] = [
         (&|d| d.steps.clear(), "the state has the step counts of 0 groups, the optimizer has 1"),
         (&|d| d.tensors[0].1.push(0.0), "state shape mismatch for id 0: 3 elements, the state has 2"),
         (&|d| d.tensors[2].1.push(0.0), "state shape mismatch for id 0: 2 elements, the state has 3"),

@@ -39,9 +39,8 @@ pub fn draw(path: &Path, history: &[Epoch]) -> Result<(), Box<dyn Error>> {
         .x_desc("epoch")
         .y_desc("cross entropy")
         .draw()?;
-    let curves: [(&str, RGBColor, fn(&Epoch) -> f64); 2] =
-        [("train", TRAIN, |e| e.train_loss), ("test", TEST, |e| e.test_loss)];
-    for (name, colour, loss) in curves {
+    for (name, colour) in [("train", TRAIN), ("test", TEST)] {
+        let loss = |e: &Epoch| if name == "train" { e.train_loss } else { e.test_loss };
         let points = history.iter().enumerate().map(|(i, epoch)| ((i + 1) as f64, loss(epoch)));
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
