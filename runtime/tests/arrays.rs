@@ -95,10 +95,10 @@ fn determinants_and_their_derivatives() {
             let got = run(ArrayFn::Cofactor, dims(1, n, k), &a, &e);
             let mut directions: Vec<_> = e.chunks(n * n).map(|e| rows(e, n)).collect();
             directions.push(Vec::new());
-            for at in 0..n * n {
+            for (at, &got) in got.iter().enumerate() {
                 let unit: Vec<f64> = (0..n * n).map(|i| f64::from(u8::from(i == at))).collect();
                 directions[k] = rows(&unit, n);
-                near(got[at], derivative(&rows(&a, n), &directions, &mut Vec::new()), 1e4);
+                near(got, derivative(&rows(&a, n), &directions, &mut Vec::new()), 1e4);
             }
         }
     }
@@ -194,7 +194,7 @@ fn sorting_is_stable_and_puts_nan_last() {
     assert_eq!(order, [6, 2, 4, 1, 7, 3, 0, 5]);
     let (mut scratch, mut order) = ([0; 2], [0; 8]);
     scan::argsort(&dims(1, 2, 4), &x, &mut scratch, &mut order, f64::partial_cmp);
-    assert_eq!(order, [1, 1, 0, 1, 0, 0, 1, 0]);
+    assert_eq!(order, [1, 0, 1, 1, 0, 1, 0, 0]);
 }
 
 #[test]

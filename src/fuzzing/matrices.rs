@@ -78,7 +78,7 @@ fn diagonal(dtype: DType, n: usize) -> Option<Literal> {
     if n > 1 << 10 {
         return None;
     }
-    let at = |i: usize| if i % (n + 1) == 0 { 8.0 } else { 0.0 };
+    let at = |i: usize| if i.is_multiple_of(n + 1) { 8.0 } else { 0.0 };
     let elements = match dtype {
         DType::F32 => Elements::F32((0..n * n).map(|i| at(i) as f32).collect()),
         _ => Elements::F64((0..n * n).map(at).collect()),
