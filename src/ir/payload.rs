@@ -114,6 +114,46 @@ impl Payload {
         self.values.is_empty()
     }
 
+    /// The values of a parameter; `None` if it may do without and there are none.
+    pub(super) fn get(
+        &self,
+        graph: &IrGraph,
+        parameter: &Parameter,
+        needed: bool,
+    ) -> Result<Option<&[f64]>, IrError> {
+        let (node, kind) = (parameter.node, graph.nodes()[parameter.node].kind.tag());
+        match self.values(node, parameter.name) {
+            Some(v) if v.len() == parameter.shape.numel() => Ok(Some(v)),
+            Some(v) => Err(IrError::PayloadLength {
+                node,
+                kind,
+                name: parameter.key(),
+                shape: parameter.shape.clone(),
+                got: v.len(),
+            }),
+            None if needed => Err(IrError::MissingPayload { node, kind, name: parameter.key() }),
+            None => Ok(None),
+        }
+    }
+
+    /// Every entry is a parameter of the graph.
+    pub(super) fn check(&self, graph: &IrGraph) -> Result<(), IrError> {
+        for (node, name) in self.values.keys() {
+            let known = graph.nodes().get(*node).is_some_and(|n| {
+                let eps = name == "eps" && matches!(n.kind, Kind::BatchNorm2dNchwEval { .. });
+                eps || graph.parameters_of(n).iter().any(|p| p.name == name)
+            });
+            if !known {
+                let why = match graph.nodes().get(*node) {
+                    Some(n) => format!("node {node} ({}) has no such parameter", n.kind.tag()),
+                    None => format!("the graph has {} nodes", graph.nodes().len()),
+                };
+                return Err(IrError::Payload { name: key(*node, name), why });
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a safetensors file with names `"<node id>.<name>"`, of element type
     /// F64, F32, F16 or BF16.
     ///

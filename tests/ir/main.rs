@@ -1,8 +1,16 @@
-//! The interchange file `torchlean.ir.v1`: read, checked, printed back.
+//! The interchange file `torchlean.ir.v1`: read, checked, printed back; imported, run and
+//! differentiated like any graph; exported.
 
+mod agree;
+mod evaluator;
+mod export;
 mod messages;
 mod mutations;
+mod parameters;
+mod pytorch;
 mod roundtrip;
+#[path = "../support/mod.rs"]
+mod support;
 
 /// A file of these nodes, `output` the last.
 fn file(nodes: &[&str]) -> String {
