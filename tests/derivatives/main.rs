@@ -8,6 +8,7 @@ mod support;
 
 mod custom;
 mod matrices;
+mod nested;
 
 use cotangent::{Forms, Graph, Options, Program};
 use support::{Column, Rng, args, args_mut, random, tensor_bits, types, zeros};
