@@ -3,7 +3,7 @@
 
 mod support;
 
-use cotangent::{Builder, Forms, Graph, Program, Var, dtype};
+use cotangent::{Arg, ArgMut, Builder, CustomOp, Forms, Graph, Program, ValueType, Var, dtype};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use support::{Case, args, args_mut, floats, levels, types, vector_forms, zeros};
@@ -164,4 +164,21 @@ fn gathers_and_scatters() {
     let put = table.index_add(0, rows, chosen.exp());
     let loss = put.gather(0, picks).square().sum() + table.scatter_add(0, picks, chosen).sin().mean();
     check("indices", &g.finish(&[loss]).unwrap());
+}
+
+#[test]
+fn callbacks() {
+    let vector = [ValueType::new(dtype::f64, [3])];
+    let last = |i: &[Arg<'_>], o: &mut [ArgMut<'_>]| match (i.last(), o) {
+        (Some(Arg::F64(x)), [ArgMut::F64(y)]) => {
+            y.copy_from_slice(x);
+            Ok(())
+        }
+        _ => Err("not f64"),
+    };
+    let op = CustomOp::from_fn("last", &vector, &vector, last).unwrap();
+    let op = op.with_vjp_fn(last).unwrap().with_jvp_fn(last).unwrap();
+    let g = Builder::new();
+    let x = g.input("x", dtype::f64, [3]);
+    check("callbacks", &g.finish(&[g.apply(&op, &[x.exp()]).sum()]).unwrap());
 }
