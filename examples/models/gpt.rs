@@ -1,7 +1,8 @@
-//! A small GPT on characters: learned positions, pre-norm blocks, causal attention.
+//! A small GPT on characters: learned positions, pre-norm blocks, causal attention,
+//! dropout that draws anew at every step.
 
 use crate::Failure;
-use crate::model::{Model, Recipe};
+use crate::model::{Column, Model, Recipe};
 use crate::text::Text;
 use crate::weights::{Linear, Norm, Weights};
 use cotangent::optim::Init;
@@ -12,6 +13,7 @@ const TIME: usize = 16;
 const WIDTH: usize = 32;
 const HEADS: usize = 4;
 const LAYERS: usize = 2;
+const DROPPED: f64 = 0.1;
 
 /// Attention and a network of one hidden layer, each added to what it was given.
 struct Block<'b> {
@@ -35,10 +37,12 @@ impl<'b> Block<'b> {
         })
     }
 
-    /// Of x (batch, time, width).
-    fn of(&self, x: Var<'b>) -> Var<'b> {
-        let x = x + self.out.of(self.attention(self.norms[0].layer(x)));
-        x + self.down.of(self.up.of(self.norms[1].layer(x)).gelu_tanh())
+    /// Of x (batch, time, width); what is added is dropped in part, by two keys.
+    fn of(&self, x: Var<'b>, keys: [Var<'b>; 2]) -> Var<'b> {
+        let mixed = self.out.of(self.attention(self.norms[0].layer(x)));
+        let x = x + mixed.dropout(DROPPED, keys[0]);
+        let changed = self.down.of(self.up.of(self.norms[1].layer(x)).gelu_tanh());
+        x + changed.dropout(DROPPED, keys[1])
     }
 
     fn attention(&self, x: Var<'b>) -> Var<'b> {
@@ -61,11 +65,18 @@ pub fn gpt(dtype: DType) -> Result<Model, Failure> {
     let head = weights.linear("head", WIDTH, text.alphabet)?;
     let codes = g.input("codes", DType::I64, [BATCH, TIME]);
     let next = g.input("next", DType::I64, [BATCH * TIME]);
+    let keys = g.input("keys", DType::I64, [2 * LAYERS, 2]);
 
     let x = embedding.embedding(codes) + position;
-    let x = blocks.iter().fold(x, |x, block| block.of(x));
+    let key = |i: usize| keys.at(i);
+    let x = blocks.iter().enumerate().fold(x, |x, (i, block)| block.of(x, [key(2 * i), key(2 * i + 1)]));
     let logits = head.of(norm.layer(x)).reshape([BATCH * TIME, text.alphabet]);
     let loss = logits.cross_entropy(next, LossReduction::Mean, 0.0);
-    let recipe = Recipe { epoch: 4, clip: Some(1.0), ..Recipe::adam(0.005, 60, 0.6) };
-    Model::new(&g, loss, weights, recipe, move |step| text.batch(BATCH, TIME, step).to_vec())
+    let recipe = Recipe { epoch: 4, clip: Some(1.0), ..Recipe::adam(0.005, 80, 0.6) };
+    Model::new(&g, loss, weights, recipe, move |step| {
+        let [codes, next] = text.batch(BATCH, TIME, step);
+        // A seed and a counter for each place that drops.
+        let keys = (0..2 * LAYERS).flat_map(|i| [81, (2 * LAYERS * step + i) as i64]);
+        vec![codes, next, Column::Index(keys.collect())]
+    })
 }

@@ -1,7 +1,7 @@
 //! A variational autoencoder of 8 x 8 pictures of bars.
 
 use crate::Failure;
-use crate::model::{Column, Model, Recipe, normal, uniform};
+use crate::model::{Column, Model, Recipe, uniform};
 use crate::weights::Weights;
 use cotangent::{Builder, DType, LossReduction};
 
@@ -28,10 +28,11 @@ pub fn vae(dtype: DType) -> Result<Model, Failure> {
     let (mean, log_variance) = (weights.linear("mean", 32, LATENT)?, weights.linear("variance", 32, LATENT)?);
     let (decoder, pixels) = (weights.linear("decoder", LATENT, 32)?, weights.linear("pixels", 32, PIXELS)?);
     let x = g.input("x", dtype, [BATCH, PIXELS]);
-    let noise = g.input("noise", dtype, [BATCH, LATENT]);
+    let key = g.input("key", DType::I64, [2]);
 
     let code = encoder.of(x).tanh();
     let (mean, log_variance) = (mean.of(code), log_variance.of(code));
+    let noise = g.rand_normal(key, dtype, [BATCH, LATENT]);
     let latent = mean + (log_variance * 0.5).exp() * noise;
     let logits = pixels.of(decoder.of(latent).tanh());
     let misfit = logits.bce_with_logits(x, LossReduction::Sum);
@@ -42,8 +43,8 @@ pub fn vae(dtype: DType) -> Result<Model, Failure> {
     let recipe = Recipe { epoch: EPOCH, ..Recipe::adam(0.01, 160, 0.6) };
     Model::new(&g, loss, weights, recipe, move |step| {
         let choices = &choices[step % EPOCH * BATCH..][..BATCH];
-        let noise = normal(BATCH * LATENT, 1000 + step as u64).unwrap_or_default();
-        vec![Column::Float(choices.iter().flat_map(|&c| bar(c)).collect()), Column::Float(noise)]
+        let pictures = choices.iter().flat_map(|&c| bar(c)).collect();
+        vec![Column::Float(pictures), Column::Index(vec![62, step as i64])]
     })
 }
 
