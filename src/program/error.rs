@@ -33,6 +33,9 @@ pub enum CompileError {
     /// The workspace cannot be allocated.
     #[error("not enough memory for a workspace of {bytes} bytes")]
     OutOfMemory { bytes: usize },
+    /// A one-line function with a custom op given as callbacks.
+    #[error("callbacks of custom ops run in a Program with a Workspace, not in jit")]
+    Callbacks,
 }
 
 /// What a list of arguments is for.

@@ -66,7 +66,7 @@ impl<const N: usize> Jit<N> {
     pub fn value_and_grad_into(&self, x: &[f64; N], gradient: &mut [f64; N]) -> Result<f64, RunError> {
         // SAFETY: program and workspace are fields of `self`. Calls do not overlap:
         // `Jit` is not `Sync`, and compiled code calls nothing that could come
-        // back here.
+        // back here: functions with callbacks were refused.
         unsafe { self.call.value_and_grad(&self.program, x, gradient) }
     }
 

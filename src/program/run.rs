@@ -227,6 +227,10 @@ impl Program {
         let inner = &*self.inner;
         let array = Spec { dtype: DType::F64, len: N };
         let number = Spec { dtype: DType::F64, len: 1 };
+        // A callback may come back to the same workspace.
+        if inner.functions.functions().any(|f| !f.callbacks.is_empty()) {
+            return Err(CompileError::Callbacks);
+        }
         let function = match &inner.functions.value_and_grad {
             Some(f) if *f.inputs == [array] && *f.outputs == [number, array] && ws.program == self.id() => f,
             _ => return Err(JitError::Internal("not a function of one array").into()),

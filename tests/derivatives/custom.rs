@@ -458,6 +458,14 @@ fn the_text_form_names_custom_ops_and_takes_them_back() {
     assert!(derived.to_string().contains("= native_wave_vjp %"), "{derived}");
 }
 
+/// A callback could call the function it is part of, whose memory is in use.
+#[test]
+fn one_line_functions_refuse_callbacks() {
+    let op = picky("part");
+    let made = cotangent::jit::<1>(|[x]| x.builder().apply(&op, &[x.reshape([1])]).sum());
+    assert!(made.err().unwrap().to_string().starts_with("callbacks of custom ops run in a Program"));
+}
+
 /// Compiled code gives the values that the tape gives, call after call.
 #[test]
 fn calls_after_a_failed_call_are_unharmed() {
