@@ -139,8 +139,7 @@ pub fn value_and_grad(
         Seeds::Outputs => spread_seeds(graph, &added),
     };
     let initial = seed_outputs(graph, &mut e, &given)?;
-    let active = sweep::active(graph, wrt);
-    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&active), None)?;
+    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(wrt), None)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, wrt)?;
     let outputs = graph.outputs().iter().map(|o| map[o.index()]).chain(grads).collect();
     Ok((e.finish(outputs), connections))
@@ -175,8 +174,7 @@ pub fn reverse(graph: &Graph, wrt: &[ValueId]) -> Result<ReverseGraph, GraphErro
     check_wrt(graph, wrt)?;
     let (mut e, map, seeds) = primal_inputs(graph, &seed_inputs(graph))?;
     let initial = seed_outputs(graph, &mut e, &spread_seeds(graph, &seeds))?;
-    let active = sweep::active(graph, wrt);
-    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&active), None)?;
+    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(wrt), None)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, wrt)?;
     Ok(ReverseGraph { graph: e.finish(grads), connections })
 }

@@ -159,7 +159,7 @@ fn rows(
         for at in 0..if active[o.index()] { graph.ty(o).numel() } else { 0 } {
             let mut seeds = vec![None; graph.len()];
             seeds[o.index()] = Some(unit(e, graph.ty(o), at)?);
-            let swept = sweep::reverse(graph, e, map, seeds, Some(&active), None)?;
+            let swept = sweep::reverse(graph, e, map, seeds, Some(wrt), None)?;
             for (&v, block) in wrt.iter().zip(&mut blocks) {
                 let row = Shape::from([1, graph.ty(v).numel()]);
                 gather(e, block, swept.cotangent(v), &row)?;

@@ -69,22 +69,28 @@ pub fn active(graph: &Graph, wrt: &[ValueId]) -> Vec<bool> {
 /// `handles` gives the emitter's handle of each primal value; `seeds` the
 /// initial cotangents. Contributions of one node to one value are combined with
 /// each other first, in operand order, then `existing + contribution`. A node
-/// none of whose results is reached is skipped. Only `active` values are given
-/// contributions, and only cotangents of `kept` values are of use afterwards.
+/// none of whose results is reached is skipped. Only values on a path from `wrt`
+/// (all, if not given) get contributions, and only cotangents of `kept` values are
+/// of use afterwards.
 pub fn reverse(
     graph: &Graph,
     e: &mut dyn Emitter,
     handles: &[ValueId],
     seeds: Vec<Option<ValueId>>,
-    active: Option<&[bool]>,
-    kept: Option<&[bool]>,
+    wrt: Option<&[ValueId]>,
+    kept: Option<&[ValueId]>,
 ) -> Result<Reverse, GraphError> {
-    let wanted = |v: ValueId| graph.ty(v).dtype.is_float() && active.is_none_or(|a| a[v.index()]);
-    let mut values: Vec<Swept> = graph
-        .values()
-        .zip(seeds)
-        .map(|(v, cotangent)| Swept { cotangent, wanted: wanted(v), touched: false })
-        .collect();
+    let (wanted, keep) = (wrt.is_none(), kept.is_none());
+    let fresh = |cotangent| Swept { cotangent, wanted, touched: false, kept: keep };
+    let mut values: Vec<Swept> = seeds.into_iter().map(fresh).collect();
+    if let Some(wrt) = wrt {
+        for (value, active) in values.iter_mut().zip(active(graph, wrt)) {
+            value.wanted = active;
+        }
+    }
+    for v in kept.into_iter().flatten() {
+        values[v.index()].kept = true;
+    }
     for seed in values.iter().filter_map(|v| v.cotangent) {
         e.hold(seed);
     }
@@ -107,7 +113,7 @@ pub fn reverse(
         let mut wanted: SmallVec<[bool; 4]> = SmallVec::new();
         for v in node.operands() {
             values[v.index()].touched = true;
-            wanted.push(values[v.index()].wanted);
+            wanted.push(values[v.index()].wanted && graph.ty(*v).dtype.is_float());
         }
         let rule = match node.op.vjp() {
             Rule::Zero => continue,
@@ -120,7 +126,8 @@ pub fn reverse(
             }
         };
         let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
-        let site = Site { op: &node.op, operands: &operands, results: &handles[results], wanted: &wanted };
+        let site =
+            Site { op: &node.op, operands: &operands, results: &handles[results.clone()], wanted: &wanted };
         e.attribute(node.source());
         let mark = e.mark();
         let swept = rule(e, &site, &cotangents)
@@ -128,10 +135,8 @@ pub fn reverse(
         if let Err(error) = swept {
             return Err(located(error.into(), graph, id));
         }
-        for (v, d) in node.results().zip(cotangents) {
-            if let (Some(kept), Some(d)) = (kept, d)
-                && !kept[v.index()]
-            {
+        for (v, d) in results.zip(cotangents) {
+            if let (false, Some(d)) = (values[v].kept, d) {
                 e.forget(d);
             }
         }

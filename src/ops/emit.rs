@@ -14,10 +14,13 @@ use smallvec::SmallVec;
 pub struct Swept {
     /// Its gradient so far, `None` where no seed has reached it.
     pub cotangent: Option<ValueId>,
-    /// Whether contributions to it are of use.
+    /// Whether it lies on a path from what is differentiated by: then contributions
+    /// to it are of use, if it is a float.
     pub wanted: bool,
     /// Whether a node that was looked at uses it.
     pub touched: bool,
+    /// Whether its gradient is of use once its node has passed it on.
+    pub kept: bool,
 }
 
 /// Receives operations, gives back handles of their results.

@@ -95,6 +95,12 @@ impl<T: Element> Drop for Buf<T> {
     }
 }
 
+impl<T: Element> Default for Buf<T> {
+    fn default() -> Buf<T> {
+        Buf(Vec::new())
+    }
+}
+
 impl<T: Element> Clone for Buf<T> {
     fn clone(&self) -> Buf<T> {
         let mut copy = Buf::with_capacity(self.len());

@@ -14,14 +14,14 @@ use std::borrow::Cow;
 /// Evaluated values by handle. Handles of temporaries are given back at
 /// [`Emitter::release`].
 pub struct Evaluator<N: Numbers> {
-    slab: Vec<Slot<N>>,
+    pub(super) slab: Vec<Slot<N>>,
     /// No slot from here on holds a tensor: what scalars leave behind is not
     /// worth taking away after each node.
     tensors_end: usize,
     /// The values of the graph end here; what is behind is the sweeps' own.
     values_end: usize,
     scalars: [ValueType; 2],
-    rules: ScalarRules,
+    pub(super) rules: ScalarRules,
     registers: Box<Registers<N::F64>>,
 }
 
@@ -125,9 +125,7 @@ impl<N: Numbers> Evaluator<N> {
                 *(if over { a } else { b }) = sum;
             }
         }
-        let owned =
-            |v: ValueId| v.index() >= self.values_end && matches!(self.slab[v.index()], Slot::Tensor(_, 1));
-        let over = match (owned(contribution), owned(existing)) {
+        let over = match (self.owns(contribution), self.owns(existing)) {
             (true, _) => false,
             (_, true) => true,
             _ => return None,
@@ -142,12 +140,9 @@ impl<N: Numbers> Evaluator<N> {
         Some(if over { existing } else { contribution })
     }
 
-    #[inline(always)]
-    fn scalar(&self, v: ValueId) -> Option<&N::F64> {
-        match &self.slab[v.index()] {
-            Slot::F64(x) => Some(x),
-            _ => None,
-        }
+    /// Whether a handle is a tensor that is the gradient of one value alone.
+    pub(super) fn owns(&self, v: ValueId) -> bool {
+        v.index() >= self.values_end && matches!(self.slab[v.index()], Slot::Tensor(_, 1))
     }
 
     /// [`Emitter::replay`] for scalars that stand for f64; anything else takes
@@ -160,40 +155,44 @@ impl<N: Numbers> Evaluator<N> {
             [a, b] => (a, b),
             _ => return None,
         };
-        let before = |v: ValueId| match values[v.index()].cotangent {
-            Some(handle) => self.scalar(handle).map(|d| Some(d.clone())),
-            None => Some(None),
+        let slab = self.slab.as_mut_slice();
+        let (Slot::F64(xa), Slot::F64(xb)) = (&slab[a.index()], &slab[b.index()]) else { return None };
+        let (Slot::F64(y), Slot::F64(d)) = (&slab[node.result().index()], &slab[cotangent.index()]) else {
+            return None;
         };
-        let before = [before(a)?, before(b)?];
-        let given = [a, b, node.result(), cotangent];
-        for (register, v) in self.registers.iter_mut().zip(given) {
-            let Slot::F64(x) = &self.slab[v.index()] else { return None };
-            *register = x.clone();
-        }
         let rule = self.rules.of(node.op.row())?;
-        rule.replay(&mut self.registers)?;
-        let wanted = [a, b].map(|v| {
+        let given = [xa.clone(), xb.clone(), y.clone(), d.clone()];
+        let flows = rule.contributions(given, &mut self.registers)?;
+        let gradients = self.values_end;
+        let mut add = |v: ValueId, contribution: N::F64| {
             let swept = &mut values[v.index()];
-            swept.touched = true;
-            swept.wanted
-        });
-        let flow = |i: usize| if wanted[i] { rule.flow(i, &self.registers) } else { None };
-        let [before_a, before_b] = before;
-        let (slab, end) = (self.slab.as_mut_slice(), self.values_end);
-        match (flow(0), flow(1)) {
-            // Contributions to the same value are added first.
-            (Some(x), Some(y)) if a == b => {
-                add_scalar(slab, end, &mut values[a.index()], a, before_a, N::F64::add(x, y));
+            if !swept.wanted {
+                return;
             }
-            (x, y) => {
+            let own = gradients + v.index();
+            let sum = match swept.cotangent.map(|handle| &slab[handle.index()]) {
+                Some(Slot::F64(before)) => N::F64::add(before, &contribution),
+                _ => contribution,
+            };
+            if let Slot::F64(gradient) = &mut slab[own] {
+                *gradient = sum;
+            }
+            swept.cotangent = Some(ValueId::new(own as u32));
+        };
+        match flows {
+            // Contributions to the same value are added first.
+            [Some(x), Some(y)] if a == b => add(a, N::F64::add(&x, &y)),
+            [x, y] => {
                 if let Some(x) = x {
-                    add_scalar(slab, end, &mut values[a.index()], a, before_a, x.clone());
+                    add(a, x);
                 }
                 if let Some(y) = y {
-                    add_scalar(slab, end, &mut values[b.index()], b, before_b, y.clone());
+                    add(b, y);
                 }
             }
         }
+        values[a.index()].touched = true;
+        values[b.index()].touched = true;
         Some(())
     }
 
@@ -312,26 +311,6 @@ impl<N: Numbers> Evaluator<N> {
     }
 }
 
-/// Adds a contribution to the gradient of a value, in the value's own slot.
-#[inline(always)]
-fn add_scalar<N: Numbers>(
-    slab: &mut [Slot<N>],
-    values_end: usize,
-    swept: &mut Swept,
-    v: ValueId,
-    before: Option<N::F64>,
-    contribution: N::F64,
-) {
-    let own = values_end + v.index();
-    if let Slot::F64(gradient) = &mut slab[own] {
-        *gradient = match before {
-            Some(before) => N::F64::add(&before, &contribution),
-            None => contribution,
-        };
-    }
-    swept.cotangent = Some(ValueId::new(own as u32));
-}
-
 impl<N: Numbers> Emitter for Evaluator<N> {
     fn emit(&mut self, op: Op, operands: &[ValueId]) -> Result<Results, OpError> {
         self.evaluate(&op, operands)
@@ -352,6 +331,7 @@ impl<N: Numbers> Emitter for Evaluator<N> {
 
     fn replay(&mut self, node: &Node, cotangent: ValueId, values: &mut [Swept]) -> bool {
         self.replay_scalar(node, cotangent, values).is_some()
+            || self.replay_tensors(node, cotangent, values).is_some()
     }
 
     fn accumulate(&mut self, existing: ValueId, contribution: ValueId) -> Result<ValueId, OpError> {

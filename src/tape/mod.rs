@@ -10,6 +10,7 @@ mod index;
 mod map;
 mod prims;
 mod rational;
+mod replay;
 mod scalar;
 mod scalar_rules;
 mod strided;
@@ -219,12 +220,7 @@ impl<'g, N: Numbers> Tape<'g, N> {
             };
             initial.insert(output, seed);
         }
-        let active = sweep::active(self.graph, wrt);
-        let mut kept = vec![false; self.graph.len()];
-        for v in wrt {
-            kept[v.index()] = true;
-        }
-        self.sweep(initial.into_iter().collect(), Some(&active), Some(&kept), |swept, e| {
+        self.sweep(initial.into_iter().collect(), Some(wrt), Some(wrt), |swept, e| {
             wrt.iter()
                 .map(|&v| {
                     let grad = match swept.cotangent(v) {
@@ -285,8 +281,8 @@ impl<'g, N: Numbers> Tape<'g, N> {
     fn sweep<R>(
         &self,
         seeds: Seeds<N>,
-        active: Option<&[bool]>,
-        kept: Option<&[bool]>,
+        wrt: Option<&[ValueId]>,
+        kept: Option<&[ValueId]>,
         pick: impl FnOnce(&sweep::Reverse, &Evaluator<N>) -> R,
     ) -> Result<R, TapeError> {
         let mut e = self.values.borrow_mut();
@@ -297,7 +293,7 @@ impl<'g, N: Numbers> Tape<'g, N> {
             initial[v.index()] = Some(e.push(seed));
         }
         let handles: Vec<ValueId> = self.graph.values().collect();
-        let swept = sweep::reverse(self.graph, e, &handles, initial, active, kept);
+        let swept = sweep::reverse(self.graph, e, &handles, initial, wrt, kept);
         let out = swept.map(|swept| pick(&swept, e));
         e.truncate(self.graph.len());
         Ok(out?)

@@ -29,18 +29,37 @@ pub trait Scalar: Element + Send + Sync {
     /// A function of two numbers.
     fn binary(f: MapFn, a: &Self, b: &Self) -> Result<Self, Refusal>;
 
+    /// A function of one number, applied to many; results go behind those in `out`.
+    fn unary_extend(f: MapFn, x: &[Self], out: &mut Vec<Self>) -> Result<(), Refusal> {
+        for x in x {
+            out.push(Self::unary(f, x)?);
+        }
+        Ok(())
+    }
+
+    /// A function of two numbers, applied to pairs; results go behind those in `out`.
+    fn binary_extend(f: MapFn, pairs: Pairs<'_, Self>, out: &mut Vec<Self>) -> Result<(), Refusal> {
+        let mut push = |a: &Self, b: &Self| Self::binary(f, a, b).map(|y| out.push(y));
+        match pairs {
+            Pairs::Same(a, b) => a.iter().zip(b).try_for_each(|(a, b)| push(a, b)),
+            Pairs::Left(a, b) => b.iter().try_for_each(|b| push(a, b)),
+            Pairs::Right(a, b) => a.iter().try_for_each(|a| push(a, b)),
+        }
+    }
+
     /// A function of one number, applied to many.
     fn unary_slice(f: MapFn, x: &[Self]) -> Result<Buf<Self>, Refusal> {
-        x.iter().map(|x| Self::unary(f, x)).collect()
+        let mut out = Buf::with_capacity(x.len());
+        Self::unary_extend(f, x, &mut out)?;
+        Ok(out)
     }
 
     /// A function of two numbers, applied to pairs.
     fn binary_slice(f: MapFn, pairs: Pairs<'_, Self>) -> Result<Buf<Self>, Refusal> {
-        match pairs {
-            Pairs::Same(a, b) => a.iter().zip(b).map(|(a, b)| Self::binary(f, a, b)).collect(),
-            Pairs::Left(a, b) => b.iter().map(|b| Self::binary(f, a, b)).collect(),
-            Pairs::Right(a, b) => a.iter().map(|a| Self::binary(f, a, b)).collect(),
-        }
+        let (Pairs::Same(many, _) | Pairs::Left(_, many) | Pairs::Right(many, _)) = pairs;
+        let mut out = Buf::with_capacity(many.len());
+        Self::binary_extend(f, pairs, &mut out)?;
+        Ok(out)
     }
 
     /// a * b + c, rounded once.
@@ -91,7 +110,7 @@ macro_rules! per_function {
         match $f {
             $(MapFn::$name => $go!(MapFn::$name),)*
             // Refused before the loop.
-            _ => Buf::with_capacity(0),
+            _ => {}
         }
     };
 }
@@ -151,38 +170,36 @@ macro_rules! float_scalar {
             }
 
             // One loop per function, so that each is vectorised.
-            fn unary_slice(f: MapFn, x: &[$t]) -> Result<Buf<$t>, Refusal> {
+            fn unary_extend(f: MapFn, x: &[$t], out: &mut Vec<$t>) -> Result<(), Refusal> {
                 Self::unary(f, &0.0)?;
                 macro_rules! go {
                     ($g:expr) => {
-                        x.iter().map(|x| Self::unary($g, x).unwrap_or(*x)).collect()
+                        out.extend(x.iter().map(|x| Self::unary($g, x).unwrap_or(*x)))
                     };
                 }
-                Ok(per_function!(
-                    f,
-                    [Neg, Abs, Sign, Sqrt, Square, Recip, Relu, $($one),*],
-                    go
-                ))
+                per_function!(f, [Neg, Abs, Sign, Sqrt, Square, Recip, Relu, $($one),*], go);
+                Ok(())
             }
 
-            fn binary_slice(f: MapFn, pairs: Pairs<'_, $t>) -> Result<Buf<$t>, Refusal> {
+            fn binary_extend(f: MapFn, pairs: Pairs<'_, $t>, out: &mut Vec<$t>) -> Result<(), Refusal> {
                 Self::binary(f, &0.0, &0.0)?;
                 macro_rules! go {
                     ($g:expr) => {
                         match pairs {
                             Pairs::Same(a, b) => {
-                                a.iter().zip(b).map(|(a, b)| Self::binary($g, a, b).unwrap_or(*a)).collect()
+                                out.extend(a.iter().zip(b).map(|(a, b)| Self::binary($g, a, b).unwrap_or(*a)))
                             }
                             Pairs::Left(a, b) => {
-                                b.iter().map(|b| Self::binary($g, a, b).unwrap_or(*b)).collect()
+                                out.extend(b.iter().map(|b| Self::binary($g, a, b).unwrap_or(*b)))
                             }
                             Pairs::Right(a, b) => {
-                                a.iter().map(|a| Self::binary($g, a, b).unwrap_or(*a)).collect()
+                                out.extend(a.iter().map(|a| Self::binary($g, a, b).unwrap_or(*a)))
                             }
                         }
                     };
                 }
-                Ok(per_function!(f, [Add, Sub, Mul, Div, Maximum, Minimum, $($two),*], go))
+                per_function!(f, [Add, Sub, Mul, Div, Maximum, Minimum, $($two),*], go);
+                Ok(())
             }
 
             #[inline(always)]

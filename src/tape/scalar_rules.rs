@@ -1,11 +1,13 @@
-//! Derivative rules on scalars. A rule is run once on a recorder that writes
-//! down its scalar functions; nodes of scalars then replay the list, which is
-//! the same arithmetic in the same order without the ceremony of tensors.
+//! Derivative rules of scalar functions. A rule is run once on a recorder that
+//! writes down its scalar functions; nodes then replay the list, on numbers or on
+//! tensors of one shape in blocks that stay in the cache. That is the same
+//! arithmetic in the same order, without the ceremony of tensors.
 
 use crate::graph::{DType, Shape, ValueId, ValueType};
 use crate::ops::{Emitter, Flow, MapFn, Op, OpError, Results, Row, Rule, Site, Value};
-use crate::tape::scalar::Scalar;
+use crate::tape::scalar::{Pairs, Scalar};
 use smallvec::SmallVec;
+use std::ops::Range;
 
 /// One recorded step; its register is the next one.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +23,51 @@ enum Step {
 pub struct ScalarRule {
     steps: Box<[Step]>,
     flows: [Option<u8>; 2],
+    /// The same in closed form, where each contribution takes at most one step.
+    short: Option<[Short; 2]>,
+}
+
+/// A contribution that takes at most one step, of given registers.
+#[derive(Clone, Copy, Debug)]
+enum Short {
+    Nothing,
+    Given(u8),
+    Neg(u8),
+    Product(u8, u8),
+}
+
+impl Short {
+    fn of(steps: &[Step], flow: Option<u8>) -> Option<Short> {
+        let given = |r: u8| usize::from(r) < GIVEN;
+        let Some(register) = flow else { return Some(Short::Nothing) };
+        let Some(step) = usize::from(register).checked_sub(GIVEN) else {
+            return Some(Short::Given(register));
+        };
+        match *steps.get(step)? {
+            Step::Unary(MapFn::Neg, x) if given(x) => Some(Short::Neg(x)),
+            Step::Binary(MapFn::Mul, x, y) if given(x) && given(y) => Some(Short::Product(x, y)),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn value<S: Scalar>(self, given: &[S; GIVEN]) -> Option<S> {
+        let of = |r: u8| &given[usize::from(r) % GIVEN];
+        match self {
+            Short::Nothing => None,
+            Short::Given(x) => Some(of(x).clone()),
+            Short::Neg(x) => S::unary(MapFn::Neg, of(x)).ok(),
+            Short::Product(x, y) => Some(S::mul(of(x), of(y))),
+        }
+    }
 }
 
 /// Registers that are given.
 pub const GIVEN: usize = 4;
+
+/// Numbers of a tensor that go through a rule together: what its registers hold
+/// stays in the first cache.
+const BLOCK: usize = 256;
 
 /// Most registers a recorded rule may use.
 const REGISTERS: usize = 32;
@@ -102,14 +145,34 @@ impl ScalarRule {
                 *register = Some(v.index() as u8);
             }
         }
-        (found.len() == n).then(|| ScalarRule { steps: writer.steps.into(), flows })
+        let steps: Box<[Step]> = writer.steps.into();
+        let short = match flows.map(|flow| Short::of(&steps, flow)) {
+            [Some(a), Some(b)] => Some([a, b]),
+            _ => None,
+        };
+        (found.len() == n).then_some(ScalarRule { steps, flows, short })
     }
 
-    /// Replays the rule: the first registers hold the operands, the result and
-    /// the cotangent, those behind receive the steps. `None` where the
-    /// arithmetic refuses one.
+    /// The contributions to both operands (`None`: zero by rule) from the operands,
+    /// the result and the cotangent. `None` where the arithmetic refuses a step.
     #[inline(always)]
-    pub fn replay<S: Scalar>(&self, registers: &mut Registers<S>) -> Option<()> {
+    pub fn contributions<S: Scalar>(
+        &self,
+        given: [S; GIVEN],
+        registers: &mut Registers<S>,
+    ) -> Option<[Option<S>; 2]> {
+        if let Some([a, b]) = self.short {
+            return Some([a.value(&given), b.value(&given)]);
+        }
+        for (register, value) in registers.iter_mut().zip(given) {
+            *register = value;
+        }
+        self.replay(registers)?;
+        Some(self.flows.map(|flow| Some(registers[usize::from(flow?) % REGISTERS].clone())))
+    }
+
+    #[inline(always)]
+    fn replay<S: Scalar>(&self, registers: &mut Registers<S>) -> Option<()> {
         let of = |registers: &Registers<S>, number: u8| registers[usize::from(number) % REGISTERS].clone();
         for (i, step) in self.steps.iter().enumerate() {
             let value = match *step {
@@ -122,10 +185,68 @@ impl ScalarRule {
         Some(())
     }
 
-    /// The contribution to an operand; `None` for zero by rule.
-    #[inline(always)]
-    pub fn flow<'s, S>(&self, operand: usize, registers: &'s Registers<S>) -> Option<&'s S> {
-        Some(&registers[usize::from(self.flows[operand]?) % REGISTERS])
+    /// The register that is the contribution to an operand; `None` for zero by rule.
+    pub fn flow(&self, operand: usize) -> Option<u8> {
+        self.flows[operand]
+    }
+
+    /// Number of steps.
+    pub fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether a later step reads the result of this one.
+    pub fn is_read(&self, step: usize) -> bool {
+        let register = (GIVEN + step) as u8;
+        self.steps.iter().any(|other| match *other {
+            Step::Constant(_) => false,
+            Step::Unary(_, x) => x == register,
+            Step::Binary(_, x, y) => x == register || y == register,
+        })
+    }
+
+    /// Replays the rule on many numbers, block by block. Results of steps that have
+    /// a sink go there, in order; after each block `take` gets its place and the block
+    /// of any other register. `None` where the arithmetic refuses.
+    pub fn replay_blocks<S: Scalar>(
+        &self,
+        given: [&[S]; GIVEN],
+        sinks: &mut [Option<&mut Vec<S>>],
+        mut take: impl for<'x> FnMut(Range<usize>, &(dyn Fn(u8) -> &'x [S] + 'x)),
+    ) -> Option<()> {
+        let n = given.iter().map(|g| g.len()).min().unwrap_or(0);
+        let mut rows: Vec<Vec<S>> = self.steps.iter().map(|_| Vec::with_capacity(BLOCK.min(n))).collect();
+        for start in (0..n).step_by(BLOCK) {
+            let place = start..(start + BLOCK).min(n);
+            for (i, step) in self.steps.iter().enumerate() {
+                let (before, own) = rows.split_at_mut(i);
+                let out = match sinks.get_mut(i) {
+                    Some(Some(sink)) => &mut **sink,
+                    _ => {
+                        own[0].clear();
+                        &mut own[0]
+                    }
+                };
+                let of = |r: u8| block(&given, before, r, &place);
+                match *step {
+                    Step::Constant(c) => out.resize(out.len() + place.len(), S::from_f64(c).ok()?),
+                    Step::Unary(f, x) => S::unary_extend(f, of(x), out).ok()?,
+                    Step::Binary(f, x, y) => {
+                        S::binary_extend(f, Pairs::Same(of(x), of(y)), out).ok()?;
+                    }
+                }
+            }
+            take(place.clone(), &|r| block(&given, &rows, r, &place));
+        }
+        Some(())
+    }
+}
+
+/// The numbers of a register at one place; none of a step that is not done yet.
+fn block<'s, S>(given: &[&'s [S]; GIVEN], rows: &'s [Vec<S>], register: u8, place: &Range<usize>) -> &'s [S] {
+    match usize::from(register).checked_sub(GIVEN) {
+        None => &given[usize::from(register)][place.clone()],
+        Some(step) => rows.get(step).map_or(&[], Vec::as_slice),
     }
 }
 

@@ -52,7 +52,8 @@ pub fn pick<T: Element>(src: &[T], dims: &[usize], strides: &[isize], start: isi
     match (dims.split_last(), strides.last()) {
         (Some((&n, outer)), Some(0)) => {
             walk(outer, &strides[..outer.len()], start, |at| {
-                out.extend(std::iter::repeat_n(&src[at], n).cloned())
+                let len = out.len();
+                out.resize(len + n, src[at].clone());
             });
         }
         (Some((&n, outer)), Some(1)) if n > 0 => {
