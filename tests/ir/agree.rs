@@ -2,6 +2,7 @@
 //! random well-formed graphs, and the last two the same gradients.
 
 use crate::evaluator::{Value, meaning};
+use crate::graphs;
 use crate::support::{Case, Rng as Reals, levels, run, run_tape, vector_forms};
 use cotangent::fuzzing::{Rng, Source, ir_graph};
 use cotangent::ir::{ImportOptions, IrGraph, Kind, Payload, Trainable};
@@ -84,7 +85,7 @@ fn compare(
 #[test]
 fn every_node_has_the_value_that_its_kind_means() {
     let (mut met, mut wrong) = (vec![0; Kind::TAGS.len()], Vec::new());
-    for seed in 0..400 {
+    for seed in 0..graphs(400).max(100) {
         let mut rng = Rng::new(seed);
         let nodes = 2 + rng.below(40);
         let graph = ir_graph(&mut rng, nodes).unwrap();
@@ -110,7 +111,7 @@ fn every_node_has_the_value_that_its_kind_means() {
 /// Values and gradients of all nodes, and every other form.
 #[test]
 fn tape_and_compiled_code_agree_on_every_node() {
-    for seed in 0..120 {
+    for seed in 0..graphs(480) / 4 {
         let mut rng = Rng::new(1000 + seed);
         let nodes = 2 + rng.below(20);
         let graph = ir_graph(&mut rng, nodes).unwrap();

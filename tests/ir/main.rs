@@ -12,6 +12,11 @@ mod roundtrip;
 #[path = "../support/mod.rs"]
 mod support;
 
+/// How many random graphs are drawn; `COTANGENT_GRAPHS` says otherwise.
+fn graphs(default: u64) -> u64 {
+    std::env::var("COTANGENT_GRAPHS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
 /// A file of these nodes, `output` the last.
 fn file(nodes: &[&str]) -> String {
     format!(
