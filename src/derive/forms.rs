@@ -27,22 +27,22 @@ pub enum Seeds {
 /// Copies a graph behind additional inputs; maps old ids to new ones.
 pub(super) fn copy_with(
     graph: &Graph,
-    extra: &[(String, ValueType)],
+    extra: &[(Arc<str>, ValueType)],
 ) -> Result<(Recorder, Vec<ValueId>, Vec<ValueId>), GraphError> {
     let mut copy = Graph::new();
     let mut map = Vec::with_capacity(graph.len());
     for (v, input) in graph.input_values().zip(graph.inputs()) {
-        map.push(copy.push_input(&input.name, graph.ty(v).clone())?);
+        map.push(copy.push_input(input.name.clone(), graph.ty(v).clone())?);
     }
     // A graph that was derived before has inputs of these names.
     let mut taken: HashSet<Arc<str>> = graph.inputs().iter().map(|input| input.name.clone()).collect();
     let mut added = Vec::with_capacity(extra.len());
     for (name, ty) in extra {
         let mut name = name.clone();
-        while !taken.insert(name.as_str().into()) {
-            name.push('\'');
+        while !taken.insert(name.clone()) {
+            name = format!("{name}'").into();
         }
-        added.push(copy.push_input(&name, ty.clone())?);
+        added.push(copy.push_input(name, ty.clone())?);
     }
     for node in graph.nodes() {
         let operands: Vec<ValueId> = node.operands().iter().map(|v| map[v.index()]).collect();
@@ -82,9 +82,9 @@ fn seed_outputs(
     Ok(initial)
 }
 
-fn seed_inputs(graph: &Graph) -> Vec<(String, ValueType)> {
+fn seed_inputs(graph: &Graph) -> Vec<(Arc<str>, ValueType)> {
     let floats = graph.outputs().iter().filter(|&&o| graph.ty(o).dtype.is_float());
-    floats.enumerate().map(|(i, &o)| (format!("seed{i}"), graph.ty(o).clone())).collect()
+    floats.enumerate().map(|(i, &o)| (format!("seed{i}").into(), graph.ty(o).clone())).collect()
 }
 
 /// Seeds in the order of the outputs; integer and boolean outputs have none.
@@ -149,15 +149,17 @@ pub fn value_and_grad(
 /// so that what is known of them is not lost.
 fn primal_inputs(
     graph: &Graph,
-    extra: &[(String, ValueType)],
+    extra: &[(Arc<str>, ValueType)],
 ) -> Result<(Recorder, Vec<ValueId>, Vec<ValueId>), GraphError> {
-    let mut copy = Graph::new();
+    // Some four operations per reversed one.
+    let mut copy = Graph::with_capacity(graph.len() + extra.len(), 4 * graph.nodes().len());
+    let unnamed: Arc<str> = "".into();
     for v in graph.values() {
-        copy.push_input("", graph.ty(v).clone())?;
+        copy.push_input(unnamed.clone(), graph.ty(v).clone())?;
     }
     let mut added = Vec::with_capacity(extra.len());
     for (name, ty) in extra {
-        added.push(copy.push_input(name, ty.clone())?);
+        added.push(copy.push_input(name.clone(), ty.clone())?);
     }
     let mut map: Vec<ValueId> = graph.values().collect();
     for v in graph.values() {
@@ -183,8 +185,9 @@ pub fn reverse(graph: &Graph, wrt: &[ValueId]) -> Result<ReverseGraph, GraphErro
 /// float value, in the order of the values.
 pub fn dense_reverse(graph: &Graph) -> Result<ReverseGraph, GraphError> {
     let floats: Vec<ValueId> = graph.values().filter(|&v| graph.ty(v).dtype.is_float()).collect();
-    let extra: Vec<(String, ValueType)> =
-        floats.iter().map(|&v| (String::new(), graph.ty(v).clone())).collect();
+    let unnamed: Arc<str> = "".into();
+    let extra: Vec<(Arc<str>, ValueType)> =
+        floats.iter().map(|&v| (unnamed.clone(), graph.ty(v).clone())).collect();
     let (mut e, map, seeds) = primal_inputs(graph, &extra)?;
     let mut initial = vec![None; graph.len()];
     for (v, seed) in floats.iter().zip(seeds) {
@@ -205,8 +208,8 @@ pub fn jvp(graph: &Graph, wrt: &[ValueId]) -> Result<Graph, GraphError> {
 /// [`jvp`], and how each float output hangs together with `wrt`.
 pub(super) fn jvp_connected(graph: &Graph, wrt: &[ValueId]) -> Result<(Graph, Vec<Connection>), GraphError> {
     check_wrt(graph, wrt)?;
-    let extra: Vec<(String, ValueType)> =
-        wrt.iter().enumerate().map(|(i, &v)| (format!("tangent{i}"), graph.ty(v).clone())).collect();
+    let extra: Vec<(Arc<str>, ValueType)> =
+        wrt.iter().enumerate().map(|(i, &v)| (format!("tangent{i}").into(), graph.ty(v).clone())).collect();
     let (mut e, map, added) = copy_with(graph, &extra)?;
     let mut seeds = vec![None; graph.len()];
     for (v, seed) in wrt.iter().zip(added) {

@@ -134,7 +134,7 @@ impl Draft {
         let mut map = vec![ValueId::new(0); self.values.len()];
         let mut bounds = Vec::new();
         for (slot, value) in self.values.iter().enumerate().filter(|(_, v)| v.node.is_none()) {
-            map[slot] = graph.push_input(&format!("x{}", bounds.len()), value.ty.clone())?;
+            map[slot] = graph.push_input(format!("x{}", bounds.len()), value.ty.clone())?;
             bounds.push(value.bound);
         }
         for node in &self.nodes {

@@ -1,7 +1,7 @@
 //! The graph: inputs first, then nodes, each using only smaller value ids.
 
 use crate::graph::error::{GraphError, GraphErrorKind};
-use crate::graph::types::{NodeId, Shape, ValueId, ValueType};
+use crate::graph::types::{DType, NodeId, Shape, ValueId, ValueType};
 use crate::ops::{Emitter, Literal, Op, OpError, Operand, Prim, Results, Value};
 use smallvec::SmallVec;
 use std::panic::Location;
@@ -83,6 +83,16 @@ impl Graph {
     /// An empty graph.
     pub(crate) fn new() -> Graph {
         Graph::default()
+    }
+
+    /// An empty graph with room for inputs and nodes.
+    pub(crate) fn with_capacity(inputs: usize, nodes: usize) -> Graph {
+        Graph {
+            values: Vec::with_capacity(inputs + nodes),
+            inputs: Vec::with_capacity(inputs),
+            nodes: Vec::with_capacity(nodes),
+            outputs: Vec::new(),
+        }
     }
 
     /// Inputs, in order; input `i` is value `%i`.
@@ -173,7 +183,11 @@ impl Graph {
         }
     }
 
-    pub(crate) fn push_input(&mut self, name: &str, ty: ValueType) -> Result<ValueId, OpError> {
+    pub(crate) fn push_input(
+        &mut self,
+        name: impl Into<Arc<str>>,
+        ty: ValueType,
+    ) -> Result<ValueId, OpError> {
         debug_assert!(self.nodes.is_empty(), "inputs come first");
         if ty.checked_bytes().is_none() {
             return Err(OpError::TooLarge { op: "input", ty });
@@ -185,16 +199,23 @@ impl Graph {
         Ok(id)
     }
 
+    /// The elements of a constant of integers: what a shape rule may look at.
+    #[inline]
+    fn indices(&self, v: ValueId) -> Option<&Literal> {
+        if self.ty(v).dtype != DType::I64 {
+            return None;
+        }
+        self.literal(v).map(Arc::as_ref)
+    }
+
     fn next_id(&self, op: &'static str) -> Result<ValueId, OpError> {
         ValueId::from_usize(self.values.len()).ok_or(OpError::TooManyValues { op })
     }
 
     /// Appends a node after checking it.
     pub(crate) fn push(&mut self, op: Op, operands: &[ValueId], source: Source) -> Result<Results, OpError> {
-        let views: SmallVec<[Operand<'_>; 4]> = operands
-            .iter()
-            .map(|&v| Operand { ty: self.ty(v), literal: self.literal(v).map(|l| l.as_ref()) })
-            .collect();
+        let views: SmallVec<[Operand<'_>; 4]> =
+            operands.iter().map(|&v| Operand { ty: self.ty(v), literal: self.indices(v) }).collect();
         let types = op.infer(&views)?;
         drop(views);
         let first = self.next_id(op.name())?;

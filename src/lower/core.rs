@@ -178,8 +178,26 @@ impl Emitter for Expander {
         let Some(ty) = types.pop() else {
             return Err(OpError::BadRule { op: op.name(), rule: "shape", why: "gave no result".into() });
         };
-        let id = match op.row().value {
+        Ok(SmallVec::from_elem(self.typed(op, operands, ty)?, 1))
+    }
+
+    fn ty(&self, value: ValueId) -> &ValueType {
+        &self.core.node(value).ty
+    }
+}
+
+impl Expander {
+    /// An op that is not defined by others, with the type of its result.
+    fn typed(&mut self, op: Op, operands: &[ValueId], ty: ValueType) -> Result<ValueId, OpError> {
+        Ok(match op.row().value {
             Value::Map(f) => {
+                let fits = |v: &ValueId| {
+                    let shape = self.core.node(*v).shape();
+                    shape.rank() == ty.shape.rank() && (shape.is_scalar() || *shape == ty.shape)
+                };
+                if operands.iter().all(fits) {
+                    return Ok(self.map(f, op, operands, ty));
+                }
                 let operands: SmallVec<[ValueId; 3]> =
                     operands.iter().map(|&v| self.broadcast(v, &ty.shape)).collect();
                 self.map(f, op, &operands, ty)
@@ -188,32 +206,34 @@ impl Emitter for Expander {
             Value::Expand(_) | Value::Callback => {
                 return Err(OpError::BadRule { op: op.name(), rule: "value", why: "recurs".into() });
             }
-        };
-        Ok(SmallVec::from_elem(id, 1))
-    }
-
-    fn ty(&self, value: ValueId) -> &ValueType {
-        &self.core.node(value).ty
+        })
     }
 }
 
-/// Expands a graph to primitives.
-pub fn expand(graph: &Graph, simplify: bool) -> Result<Core, GraphError> {
+/// Expands a graph to primitives; `outputs` are values of it.
+pub fn expand(graph: &Graph, outputs: &[ValueId], simplify: bool) -> Result<Core, GraphError> {
     let mut e = Expander::new(simplify, graph);
     let mut map: Vec<ValueId> = Vec::with_capacity(graph.len());
     for v in graph.input_values() {
         let kind = Kind::Input(v.index() as u32);
         map.push(e.push(kind, crate::lower::INPUT_OP, &[], graph.ty(v).clone()));
     }
+    let mut operands: Vec<ValueId> = Vec::new();
     for (id, node) in graph.nodes_with_ids() {
         e.origin = id.index() as u32;
-        let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| map[v.index()]).collect();
-        let results = e
-            .emit(node.op.clone(), &operands)
-            .map_err(|error| crate::derive::sweep::located(error.into(), graph, id))?;
-        map.extend(results);
+        operands.clear();
+        operands.extend(node.operands().iter().map(|v| map[v.index()]));
+        let located = |error: OpError| crate::derive::sweep::located(error.into(), graph, id);
+        match node.op.row().value {
+            Value::Map(_) | Value::Prim(_) => {
+                // Its type is known.
+                let ty = graph.ty(node.result()).clone();
+                map.push(e.typed(node.op.clone(), &operands, ty).map_err(located)?);
+            }
+            _ => map.extend(e.emit(node.op.clone(), &operands).map_err(located)?),
+        }
     }
     let mut core = e.core;
-    core.outputs = graph.outputs().iter().map(|v| map[v.index()]).collect();
+    core.outputs = outputs.iter().map(|v| map[v.index()]).collect();
     Ok(core)
 }

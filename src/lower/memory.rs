@@ -71,6 +71,9 @@ impl Free {
 
 /// Gives every scratch buffer its offset, first fit in order of first use.
 pub fn plan_arena(plan: &mut Plan) -> Result<(), LowerError> {
+    if !plan.buffers.iter().any(|b| matches!(b.place, Place::Temp(_))) {
+        return Ok(());
+    }
     let lives = lives(plan);
     let too_large = || LowerError::TooLarge;
     // (item, 0 = begins or 1 = ends, buffer), in order of time.

@@ -11,7 +11,7 @@ pub(crate) mod plan;
 mod schedule;
 mod simplify;
 
-use crate::graph::{Graph, GraphError};
+use crate::graph::{Graph, GraphError, ValueId};
 use crate::ops::{AttrSpec, Op, OpError, Prim, Row, Rule, Value};
 use plan::{Place, Plan};
 use thiserror::Error;
@@ -58,14 +58,16 @@ pub struct Lowering {
     pub check: bool,
 }
 
-/// Lowers a graph whose inputs and outputs live at the given places.
+/// Lowers what gives some values of a graph, and the places where these and the
+/// inputs live.
 pub(crate) fn lower(
     graph: &Graph,
+    values: &[ValueId],
     inputs: &[Place],
     outputs: &[Place],
     how: Lowering,
 ) -> Result<Plan, LowerError> {
-    let core = core::expand(graph, how.simplify)?;
+    let core = core::expand(graph, values, how.simplify)?;
     let live = core.live();
     let mut plan = schedule::Scheduler::new(&core, &live, how.limits).run(&live, inputs, outputs)?;
     memory::plan_arena(&mut plan)?;

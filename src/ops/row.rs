@@ -17,12 +17,13 @@ pub type Types = SmallVec<[ValueType; 1]>;
 pub type Results = SmallVec<[ValueId; 1]>;
 
 /// What a shape rule may look at: the operand's type and, where it is a
-/// constant, its elements (so that a constant index is checked at build time).
+/// constant of integers, its elements (so that a constant index is checked at
+/// build time).
 #[derive(Clone, Copy, Debug)]
 pub struct Operand<'a> {
     /// Type of the operand.
     pub ty: &'a ValueType,
-    /// Elements, where the operand is a constant.
+    /// Elements, where the operand is a constant of integers.
     pub literal: Option<&'a Literal>,
 }
 

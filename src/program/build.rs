@@ -106,15 +106,17 @@ fn lowering(options: &Options) -> Lowering {
     }
 }
 
+/// The function that gives some values of a graph.
 fn function(
     primal: &Graph,
     graph: &Graph,
+    values: &[ValueId],
     inputs: &[Place],
     outputs: &[Place],
     persist: usize,
     options: &Options,
 ) -> Result<Function, CompileError> {
-    let plan = lower::lower(graph, inputs, outputs, lowering(options))?;
+    let plan = lower::lower(graph, values, inputs, outputs, lowering(options))?;
     let can_fail = plan.items.iter().any(|item| match item {
         Item::Call(call) => matches!(**call, Call::Read { .. } | Call::Add { .. } | Call::Callback { .. }),
         _ => false,
@@ -140,7 +142,7 @@ fn function(
         args.into_iter().map(|a| a.1).collect()
     };
     let input_types = typed(inputs, &|i| ValueId::new(i as u32));
-    let output_types = typed(outputs, &|i| graph.outputs()[i]);
+    let output_types = typed(outputs, &|i| values[i]);
     let specs = |types: &[ValueType]| types.iter().map(|t| Spec { dtype: t.dtype, len: t.numel() }).collect();
     let (inputs, outputs) = (specs(&input_types), specs(&output_types));
     Ok(Function { code, inputs, outputs, input_types, output_types, can_fail, callbacks })
@@ -250,8 +252,7 @@ impl Functions {
                         places.push(Place::Persist(at));
                     }
                 }
-                let forward =
-                    function(graph, &graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
+                let forward = function(graph, graph, &all, &inputs, &places, persist, options)?;
                 Ok(Made::new(Slot::Forward, forward))
             }));
         }
@@ -261,7 +262,15 @@ impl Functions {
                 let seeds = (0..(reverse.graph.inputs().len() - graph.len()) as u32).map(Place::Input);
                 let places: Vec<Place> = places.chain(seeds).collect();
                 let grads = externals(wrt.len(), Place::Output);
-                let function = function(graph, &reverse.graph, &places, &grads, persist, options)?;
+                let function = function(
+                    graph,
+                    &reverse.graph,
+                    reverse.graph.outputs(),
+                    &places,
+                    &grads,
+                    persist,
+                    options,
+                )?;
                 let connections = Some(reverse.connections.clone());
                 Ok(Made { slot: Slot::Reverse, function, connections })
             }));
@@ -288,8 +297,7 @@ impl Functions {
             jobs.push(Box::new(|| {
                 let all: Vec<ValueId> = graph.values().collect();
                 let places: Vec<Place> = primal_places(&values).collect();
-                let forward =
-                    function(graph, &graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
+                let forward = function(graph, graph, &all, &inputs, &places, persist, options)?;
                 Ok(Made::new(Slot::DenseForward, forward))
             }));
             jobs.push(Box::new(|| {
@@ -297,7 +305,8 @@ impl Functions {
                 let seeds = seeds.iter().flatten().map(|&at| Place::Persist(at));
                 let places: Vec<Place> = primal_places(&values).chain(seeds).collect();
                 let out: Vec<Place> = gradients.iter().flatten().map(|&at| Place::Persist(at)).collect();
-                let reverse = function(graph, &dense.graph, &places, &out, persist, options)?;
+                let reverse =
+                    function(graph, &dense.graph, dense.graph.outputs(), &places, &out, persist, options)?;
                 Ok(Made::new(Slot::DenseReverse, reverse))
             }));
         }
@@ -374,7 +383,7 @@ const PARALLEL: usize = 500;
 fn whole(primal: &Graph, graph: &Graph, persist: usize, options: &Options) -> Result<Function, CompileError> {
     let inputs = externals(graph.inputs().len(), Place::Input);
     let outputs = externals(graph.outputs().len(), Place::Output);
-    function(primal, graph, &inputs, &outputs, persist, options)
+    function(primal, graph, graph.outputs(), &inputs, &outputs, persist, options)
 }
 
 /// Places of the primal values as inputs; those without one are not read.

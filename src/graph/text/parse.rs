@@ -101,7 +101,9 @@ impl Parser<'_> {
         if self.names.contains(&name) {
             return Err(self.scan.error(name_at, GraphErrorKind::DuplicateInput { name }.to_string()));
         }
-        self.graph.push_input(&name, ty).map_err(|error| self.scan.error(ty_at, error.to_string()))?;
+        self.graph
+            .push_input(name.as_str(), ty)
+            .map_err(|error| self.scan.error(ty_at, error.to_string()))?;
         // Nameless inputs may be many.
         if !name.is_empty() {
             self.names.insert(name);
