@@ -7,7 +7,7 @@ mod support;
 use cotangent::derive::{self, Seeds};
 use cotangent::tape::Tensor;
 use cotangent::{
-    Arg, Builder, Connection, Forms, Graph, KeepDims, Options, Program, Tape, Tier, ValueId, dtype,
+    Arg, Builder, Connection, Forms, Graph, KeepDims, Options, Program, Tape, Tier, ValueId, Var, dtype,
 };
 use support::{Case, args, args_mut, fused, levels, run, run_tape, tensor_bits, types, vector_forms, zeros};
 
@@ -253,4 +253,48 @@ fn tangents_of_unmoved_outputs_are_written() {
         .unwrap();
         assert_eq!((da, db, dc), ([5.0, 7.0], [0.0; 3], [0.0; 3]));
     }
+}
+
+fn quick_is_whole<const N: usize>(f: impl for<'b> Fn([Var<'b>; N]) -> Var<'b>) {
+    for options in levels() {
+        let quick = cotangent::jit_with::<N>(&options, &f).unwrap();
+        // The same graph without the quick entry, and the entry beside the quick one.
+        let other = Program::compile(quick.program().graph(), &options).unwrap();
+        for round in 0..6u32 {
+            let special = [0.0, -0.0, f64::INFINITY, -1.5, 5e-324, 3.25];
+            let x: [f64; N] = std::array::from_fn(|i| match round {
+                0..3 => (i as f64 + 1.0) * 0.3 - f64::from(round),
+                _ => special[(i * i + i * round as usize) % special.len()],
+            });
+            let (value, gradient) = quick.value_and_grad(x).unwrap();
+            let mut want = (f64::NAN, [f64::NAN; N]);
+            for program in [quick.program(), &other] {
+                let mut ws = program.workspace();
+                want.0 =
+                    program.value_and_grad(&mut ws, &[(&x).into()], &mut [(&mut want.1).into()]).unwrap();
+                let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+                assert!(same(value, want.0) && same(quick.value(x).unwrap(), want.0), "{value} {}", want.0);
+                assert!(gradient.iter().zip(&want.1).all(|(&a, &b)| same(a, b)), "{gradient:?} {:?}", want.1);
+            }
+        }
+    }
+}
+
+fn valley<'b, const N: usize>(x: [Var<'b>; N]) -> Var<'b> {
+    let term = |w: &[Var<'b>]| (w[1] - w[0].square()).square() * 100.0 + (1.0 - w[0]).square();
+    x.windows(2).map(term).reduce(|a, b| a + b).unwrap_or(x[0])
+}
+
+/// One array in, number and array out: short code, code with calls, several chunks
+/// give the bits of any program.
+#[test]
+fn quick_calls_agree_with_the_program() {
+    quick_is_whole::<2>(|[x, y]| (x * y).sin() + x / y);
+    quick_is_whole::<2>(|[x, _]| x);
+    quick_is_whole::<1>(|[x]| x.detach() * 2.0);
+    quick_is_whole::<3>(|[x, y, z]| (x.maximum(y) * z).exp() + (x - z).sqrt() * y.relu());
+    quick_is_whole::<2>(valley::<2>);
+    quick_is_whole::<10>(valley::<10>);
+    quick_is_whole::<40>(valley::<40>);
+    quick_is_whole::<200>(valley::<200>);
 }

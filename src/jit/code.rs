@@ -13,6 +13,10 @@ use std::mem::ManuallyDrop;
 /// The compiled entry: caller's inputs, caller's outputs, workspace, status.
 pub type Entry = unsafe extern "C" fn(*const *const u8, *const *mut u8, *mut u8, *mut Status);
 
+/// The entry of straight-line code from one array to a number and an array:
+/// input, second output. The number is returned.
+pub type Direct = unsafe extern "C" fn(*const f64, *mut f64) -> f64;
+
 /// Data that compiled code points to: constants and the arguments of calls.
 #[derive(Default)]
 #[allow(clippy::vec_box)] // The code holds the addresses of the blocks.
@@ -102,6 +106,7 @@ pub struct CodeReport {
 pub struct Code {
     module: ManuallyDrop<JITModule>,
     entry: Entry,
+    direct: Option<Direct>,
     _pool: Pool,
     report: CodeReport,
     /// Bytes of the workspace that the code uses.
@@ -118,6 +123,7 @@ impl Code {
     pub(super) fn new(
         module: JITModule,
         entry: *const u8,
+        direct: Option<*const u8>,
         pool: Pool,
         report: CodeReport,
         workspace: usize,
@@ -125,7 +131,9 @@ impl Code {
         // SAFETY: `entry` is the address of a finalized function that was
         // declared with exactly this signature and calling convention.
         let entry = unsafe { std::mem::transmute::<*const u8, Entry>(entry) };
-        Code { module: ManuallyDrop::new(module), entry, _pool: pool, report, workspace }
+        // SAFETY: as above; `Chunk::direct_signature` is the signature.
+        let direct = direct.map(|at| unsafe { std::mem::transmute::<*const u8, Direct>(at) });
+        Code { module: ManuallyDrop::new(module), entry, direct, _pool: pool, report, workspace }
     }
 
     /// What was compiled.
@@ -136,6 +144,11 @@ impl Code {
     /// The code itself, valid while `self` lives.
     pub fn entry(&self) -> Entry {
         self.entry
+    }
+
+    /// The quick entry, where the code has one; valid while `self` lives.
+    pub fn direct(&self) -> Option<Direct> {
+        self.direct
     }
 
     /// Runs the code.

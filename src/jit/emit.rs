@@ -46,6 +46,9 @@ pub struct Chunk<'a, 'f> {
     status: Value,
     bases: FxHashMap<Base, Value>,
     values: &'a mut Values,
+    direct: bool,
+    /// The first output of a direct function.
+    returned: Option<Value>,
 }
 
 /// The scalars that a chunk has in registers: for each the chunk that last had
@@ -92,6 +95,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
         symbols: &'a mut FxHashMap<&'static str, FuncId>,
         literals: &'a mut FxHashMap<BufId, usize>,
         values: &'a mut Values,
+        direct: bool,
     ) -> Chunk<'a, 'f> {
         values.chunk += 1;
         let entry = b.create_block();
@@ -101,6 +105,10 @@ impl<'a, 'f> Chunk<'a, 'f> {
         let params = b.block_params(entry).to_vec();
         let at = |i: usize| params.get(i).copied().unwrap_or(Value::from_u32(0));
         let (inputs, outputs, workspace, status) = (at(0), at(1), at(2), at(3));
+        let mut bases = FxHashMap::default();
+        if direct {
+            bases.extend([(Base::Input(0), at(0)), (Base::Output(1), at(1))]);
+        }
         Chunk {
             b,
             plan,
@@ -114,8 +122,10 @@ impl<'a, 'f> Chunk<'a, 'f> {
             outputs,
             workspace,
             status,
-            bases: FxHashMap::default(),
+            bases,
             values,
+            direct,
+            returned: None,
         }
     }
 
@@ -124,6 +134,20 @@ impl<'a, 'f> Chunk<'a, 'f> {
         let mut signature = module.make_signature();
         signature.params.extend([AbiParam::new(types::I64); 4]);
         signature
+    }
+
+    /// The signature of [`crate::jit::Direct`].
+    pub fn direct_signature(module: &JITModule) -> Signature {
+        let mut signature = module.make_signature();
+        signature.params.extend([AbiParam::new(types::I64); 2]);
+        signature.returns.push(AbiParam::new(types::F64));
+        signature
+    }
+
+    /// Ends the function.
+    pub fn finish(mut self) {
+        self.b.ins().return_(self.returned.as_slice());
+        self.b.finalize(self.module.isa().frontend_config());
     }
 
     /// Emits one item.
@@ -142,6 +166,10 @@ impl<'a, 'f> Chunk<'a, 'f> {
             }
             Item::Store(buf, index, id) => {
                 let value = self.scalar(*id)?;
+                if self.direct && matches!(self.plan.buffer(*buf).place, Place::Output(0)) {
+                    self.returned = Some(value);
+                    return Ok(());
+                }
                 let (base, offset) = self.address(*buf, *index as isize)?;
                 self.b.ins().store(flags(), value, base, offset);
                 Ok(())

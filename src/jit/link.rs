@@ -3,19 +3,20 @@
 
 use crate::jit::JitError;
 use crate::jit::code::CodeReport;
-use crate::jit::emit::Chunk;
+use crate::jit::emit::{Chunk, flags};
 use cranelift_codegen::Context;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{InstBuilder, LibCall};
-use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::ir::{FuncRef, Function, InstBuilder, LibCall, Value, types};
+use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module, ModuleReloc, ModuleRelocTarget};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Functions whose IR is held before their code is generated.
-pub const BATCH: usize = 64;
+/// Functions as IR that wait before the thread that makes them helps out.
+const WAITING: usize = 8;
 
 /// Calls of one driver function.
 const DRIVEN: usize = 500;
@@ -29,76 +30,204 @@ pub fn libcall_name(call: LibCall) -> String {
     }
 }
 
-/// Functions as IR, or with their code.
-type Batch = Vec<(FuncId, Context)>;
+/// A function as IR.
+pub struct Draft {
+    pub id: FuncId,
+    pub func: Function,
+    /// The IR as text, where that is wanted, and the assembly with it.
+    pub listing: Option<String>,
+}
 
-/// Functions whose code is being generated.
+/// Machine code that has no address yet.
+pub struct Made {
+    id: FuncId,
+    align: u64,
+    bytes: Vec<u8>,
+    relocs: Vec<ModuleReloc>,
+    listing: String,
+}
+
+/// Generates the code of a function. The context is used again and again, and so
+/// is the memory of the IR: what a function takes is several hundred kilobytes.
+fn generate(
+    isa: &dyn TargetIsa,
+    context: &mut Context,
+    id: FuncId,
+    func: &mut Function,
+    listing: Option<String>,
+) -> Result<Made, JitError> {
+    std::mem::swap(&mut context.func, func);
+    context.set_disasm(listing.is_some());
+    let compiled = context.compile(isa, &mut ControlPlane::default());
+    let made = compiled.map(|_| ()).map_err(|error| JitError::Codegen(format!("{:?}", error.inner)));
+    let made = made.and_then(|()| {
+        let code = context.compiled_code().ok_or(JitError::Internal("a function without code"))?;
+        let relocs = code.buffer.relocs();
+        Ok(Made {
+            id,
+            align: u64::from(code.buffer.alignment).max(16),
+            bytes: code.code_buffer().to_vec(),
+            relocs: relocs.iter().map(|r| ModuleReloc::from_mach_reloc(r, &context.func, id)).collect(),
+            listing: listing.unwrap_or_default() + code.vcode.as_deref().unwrap_or_default(),
+        })
+    });
+    context.clear();
+    std::mem::swap(&mut context.func, func);
+    made
+}
+
 #[derive(Default)]
-pub struct Running<'s> {
-    ready: Batch,
-    threads: Vec<ScopedJoinHandle<'s, Result<Batch, JitError>>>,
+struct Queue {
+    waiting: VecDeque<(usize, Draft)>,
+    given: usize,
+    made: Vec<(usize, Result<Made, JitError>)>,
+    spare: Vec<Function>,
+    closed: bool,
 }
 
-fn compile(isa: &dyn TargetIsa, mut batch: Batch) -> Result<Batch, JitError> {
-    for (_, context) in &mut batch {
-        let compiled = context.compile(isa, &mut ControlPlane::default());
-        compiled.map_err(|error| JitError::Codegen(format!("{:?}", error.inner)))?;
-    }
-    Ok(batch)
+/// Where functions as IR wait for a thread that generates their code.
+pub struct Line<'i> {
+    isa: &'i dyn TargetIsa,
+    limit: usize,
+    queue: Mutex<Queue>,
+    more: Condvar,
 }
 
-/// Generates the code of functions, on other threads where there are many.
-pub fn generate<'s, 'e: 's>(
-    scope: &'s Scope<'s, 'e>,
-    isa: &OwnedTargetIsa,
-    mut batch: Batch,
-    threads: usize,
-) -> Result<Running<'s>, JitError> {
-    if threads <= 1 || batch.len() < 8 {
-        return Ok(Running { ready: compile(isa.as_ref(), batch)?, threads: Vec::new() });
+/// Lets the threads of a line go home, whatever happens.
+struct Closing<'l, 'i>(&'l Line<'i>);
+
+impl Drop for Closing<'_, '_> {
+    fn drop(&mut self) {
+        self.0.queue().closed = true;
+        self.0.more.notify_all();
     }
-    let size = batch.len().div_ceil(threads);
-    let mut running = Running::default();
-    while !batch.is_empty() {
-        let rest = batch.split_off(size.min(batch.len()));
-        let (part, isa) = (std::mem::replace(&mut batch, rest), isa.clone());
-        running.threads.push(scope.spawn(move || compile(isa.as_ref(), part)));
-    }
-    Ok(running)
 }
 
-/// Waits for the code of functions and places it, in their order.
-pub fn place(module: &mut JITModule, running: Running<'_>, report: &mut CodeReport) -> Result<(), JitError> {
-    let mut batch = running.ready;
-    for thread in running.threads {
-        batch.extend(thread.join().unwrap_or(Err(JitError::Internal("a code generator panicked")))?);
+impl<'i> Line<'i> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    for (id, context) in &batch {
-        let Some(code) = context.compiled_code() else {
-            return Err(JitError::Internal("a function without code"));
-        };
-        let relocs: Vec<ModuleReloc> = code
-            .buffer
-            .relocs()
-            .iter()
-            .map(|reloc| ModuleReloc::from_mach_reloc(reloc, &context.func, *id))
-            .collect();
-        for reloc in &relocs {
-            // Others reach 2 GiB, and linking panics where that is too little.
-            if reloc.kind != Reloc::Abs8 {
-                return Err(JitError::Internal("code that must stand near other code"));
-            }
-            if let ModuleRelocTarget::LibCall(call) = reloc.name {
-                report.symbols.push(libcall_name(call));
+
+    /// Runs `draft`, which gives functions, while `threads` threads, that of the
+    /// caller among them, generate their code. It comes in the order of giving.
+    pub fn run(
+        isa: &'i dyn TargetIsa,
+        threads: usize,
+        draft: impl FnOnce(&Line<'i>, &mut Context) -> Result<(), JitError>,
+    ) -> Result<Vec<Made>, JitError> {
+        let limit = if threads > 1 { WAITING } else { 0 };
+        let line = Line { isa, limit, queue: Mutex::default(), more: Condvar::new() };
+        let mut context = Context::new();
+        std::thread::scope(|scope| {
+            let closing = Closing(&line);
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, || line.work()).ok();
+            // Where the system has no thread to give, this one does it all.
+            let others: Vec<_> = (1..threads).map_while(start).collect();
+            draft(&line, &mut context)?;
+            while line.step(&mut context) {}
+            drop(closing);
+            others
+                .into_iter()
+                .try_for_each(|t| t.join().map_err(|_| JitError::Internal("a code generator panicked")))
+        })?;
+        let mut made = line.queue.into_inner().unwrap_or_else(PoisonError::into_inner).made;
+        made.sort_unstable_by_key(|(at, _)| *at);
+        made.into_iter().map(|(_, made)| made).collect()
+    }
+
+    /// A function to fill.
+    pub fn blank(&self) -> Function {
+        self.queue().spare.pop().unwrap_or_else(Function::new)
+    }
+
+    /// Hands over a function; generates one here where enough are waiting.
+    pub fn give(&self, draft: Draft, context: &mut Context) {
+        let mut queue = self.queue();
+        let at = queue.given;
+        queue.given += 1;
+        queue.waiting.push_back((at, draft));
+        let full = queue.waiting.len() > self.limit;
+        drop(queue);
+        self.more.notify_one();
+        if full {
+            self.step(context);
+        }
+    }
+
+    /// Generates the function that waits longest, if there is one.
+    fn step(&self, context: &mut Context) -> bool {
+        let Some((at, mut draft)) = self.queue().waiting.pop_front() else { return false };
+        let made = generate(self.isa, context, draft.id, &mut draft.func, draft.listing);
+        let mut queue = self.queue();
+        queue.made.push((at, made));
+        queue.spare.push(draft.func);
+        true
+    }
+
+    fn work(&self) {
+        let mut context = Context::new();
+        loop {
+            while self.step(&mut context) {}
+            let mut queue = self.queue();
+            while queue.waiting.is_empty() {
+                if queue.closed {
+                    return;
+                }
+                queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
         }
-        let align = u64::from(code.buffer.alignment).max(16);
-        module.define_function_bytes(*id, align, code.code_buffer(), &relocs)?;
-        report.functions += 1;
-        report.bytes += code.code_buffer().len();
-        report.listing.push_str(code.vcode.as_deref().unwrap_or_default());
     }
+}
+
+/// Gives code its address.
+pub fn place(module: &mut JITModule, made: Made, report: &mut CodeReport) -> Result<(), JitError> {
+    for reloc in &made.relocs {
+        // Others reach 2 GiB, and linking panics where that is too little.
+        if reloc.kind != Reloc::Abs8 {
+            return Err(JitError::Internal("code that must stand near other code"));
+        }
+        if let ModuleRelocTarget::LibCall(call) = reloc.name {
+            report.symbols.push(libcall_name(call));
+        }
+    }
+    module.define_function_bytes(made.id, made.align, &made.bytes, &made.relocs)?;
+    report.functions += 1;
+    report.bytes += made.bytes.len();
+    report.listing.push_str(&made.listing);
     Ok(())
+}
+
+/// A function in the shape of a chunk that is not cut from a plan.
+fn small(
+    module: &mut JITModule,
+    frontend: &mut FunctionBuilderContext,
+    name: &str,
+    report: &mut CodeReport,
+    body: impl FnOnce(&mut JITModule, &mut FunctionBuilder<'_>, &[Value]),
+) -> Result<FuncId, JitError> {
+    let mut func = Function::new();
+    func.signature = Chunk::signature(module);
+    let id = module.declare_function(name, Linkage::Local, &func.signature)?;
+    let mut b = FunctionBuilder::new(&mut func, frontend);
+    let block = b.create_block();
+    b.append_block_params_for_function_params(block);
+    b.switch_to_block(block);
+    b.seal_block(block);
+    let args = b.block_params(block).to_vec();
+    body(module, &mut b, &args);
+    b.ins().return_(&[]);
+    b.finalize(module.isa().frontend_config());
+    let made = generate(module.isa(), &mut Context::new(), id, &mut func, None)?;
+    place(module, made, report)?;
+    Ok(id)
+}
+
+/// A function of the module as the target of a call.
+fn target(module: &mut JITModule, b: &mut FunctionBuilder<'_>, id: FuncId) -> FuncRef {
+    let target = module.declare_func_in_func(id, b.func);
+    // Memory for code may be had far from where the first of it was.
+    b.func.dfg.ext_funcs[target].colocated = false;
+    target
 }
 
 /// One function that calls all chunks in order.
@@ -114,30 +243,36 @@ pub fn driver(
     while level.len() > 1 {
         let mut next = Vec::new();
         for group in level.chunks(DRIVEN) {
-            let mut context = module.make_context();
-            context.func.signature = Chunk::signature(module);
-            let id =
-                module.declare_function(&format!("run{made}"), Linkage::Local, &context.func.signature)?;
+            next.push(small(module, frontend, &format!("run{made}"), report, |module, b, args| {
+                for &chunk in group {
+                    let target = target(module, b, chunk);
+                    b.ins().call(target, args);
+                }
+            })?);
             made += 1;
-            let mut b = FunctionBuilder::new(&mut context.func, frontend);
-            let block = b.create_block();
-            b.append_block_params_for_function_params(block);
-            b.switch_to_block(block);
-            b.seal_block(block);
-            let args = b.block_params(block).to_vec();
-            for &chunk in group {
-                let target = module.declare_func_in_func(chunk, b.func);
-                // Memory for code may be had far from where the first of it was.
-                b.func.dfg.ext_funcs[target].colocated = false;
-                b.ins().call(target, &args);
-            }
-            b.ins().return_(&[]);
-            b.finalize(module.isa().frontend_config());
-            let ready = compile(module.isa(), vec![(id, context)])?;
-            place(module, Running { ready, threads: Vec::new() }, report)?;
-            next.push(id);
         }
         level = next;
     }
     level.first().copied().ok_or(JitError::Internal("a program without code"))
+}
+
+/// The ordinary entry of a direct function of `outputs` outputs.
+pub fn unpack(
+    module: &mut JITModule,
+    frontend: &mut FunctionBuilderContext,
+    direct: FuncId,
+    outputs: u32,
+    report: &mut CodeReport,
+) -> Result<FuncId, JitError> {
+    small(module, frontend, "entry", report, |module, b, args| {
+        let target = target(module, b, direct);
+        let mut pointer = |from: Value, at: i32| b.ins().load(types::I64, flags(), from, 8 * at);
+        let (input, value) = (pointer(args[0], 0), pointer(args[1], 0));
+        // A function of one output never touches the second.
+        let second = if outputs > 1 { pointer(args[1], 1) } else { value };
+        let call = b.ins().call(target, &[input, second]);
+        if let Some(&result) = b.inst_results(call).first() {
+            b.ins().store(flags(), result, value, 0);
+        }
+    })
 }

@@ -10,19 +10,19 @@ mod lanes;
 mod link;
 mod reduce;
 
+use crate::graph::DType;
 use crate::lower::memory::align_up;
-use crate::lower::plan::{BufId, Def, Item, LaneOp, Place, Plan, ScalarId};
-use crate::program::{Listing, Options};
+use crate::lower::plan::{BufId, Buffer, Def, Item, LaneOp, Place, Plan, ScalarId};
+use crate::program::{Listing, Options, Tier};
 pub use callback::Status;
 use code::Pool;
-pub use code::{Code, CodeReport, Entry};
-use cranelift_codegen::ir::InstBuilder;
+pub use code::{Code, CodeReport, Direct, Entry};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, ModuleError};
 use emit::{Chunk, Frame, Values};
-use link::{BATCH, driver, libcall_name};
+use link::{Draft, driver, libcall_name, unpack};
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
@@ -52,6 +52,12 @@ impl From<ModuleError> for JitError {
 
 /// Cost of a chunk, in instructions or so: the allocator is superlinear beyond.
 const CHUNK: usize = 700;
+
+/// The same where it is linear: fewer scalars cross, but what is small should be
+/// cut into enough pieces for several threads.
+fn linear_chunk(plan: &Plan) -> usize {
+    (plan.items.iter().map(cost).sum::<usize>() / 8).clamp(CHUNK, 3 * CHUNK)
+}
 
 fn module(isa: &OwnedTargetIsa) -> JITModule {
     let mut builder = JITBuilder::with_isa(isa.clone(), Box::new(libcall_name));
@@ -149,12 +155,19 @@ fn frame(plan: &Plan, chunks: &[std::ops::Range<usize>], persist: usize) -> Resu
 
 /// Compiles a plan. `persist` bytes at the start of the workspace outlive calls.
 pub fn compile(plan: &Plan, options: &Options, persist: usize) -> Result<Code, JitError> {
+    let chunk = match options.tier {
+        Tier::Fast => linear_chunk(plan),
+        Tier::Full => CHUNK,
+    };
+    let chunks = cut(plan, chunk);
+    let direct = direct_outputs(plan).filter(|_| options.direct && chunks.len() == 1);
     let isa = isa::target(options.tier, options.checks)?;
     let mut module = module(&isa);
-    match compile_into(&mut module, &isa, plan, persist, options) {
-        Ok((entry, pool, report, workspace)) => {
+    match compile_into(&mut module, &isa, plan, persist, options, &chunks, direct) {
+        Ok((entry, direct, pool, report, workspace)) => {
             let entry = module.get_finalized_function(entry);
-            Ok(Code::new(module, entry, pool, report, workspace))
+            let direct = direct.map(|id| module.get_finalized_function(id));
+            Ok(Code::new(module, entry, direct, pool, report, workspace))
         }
         Err(error) => {
             // SAFETY: nothing of this module has been handed out.
@@ -164,7 +177,32 @@ pub fn compile(plan: &Plan, options: &Options, persist: usize) -> Result<Code, J
     }
 }
 
-type Compiled = (FuncId, Pool, CodeReport, usize);
+type Compiled = (FuncId, Option<FuncId>, Pool, CodeReport, usize);
+
+/// Whether a plan is straight-line code from one array to a number and at most
+/// one array more, so that it needs neither workspace nor status: how many
+/// outputs it has then.
+fn direct_outputs(plan: &Plan) -> Option<u32> {
+    let (mut values, mut outputs) = (0, 1);
+    for item in &plan.items {
+        let Item::Store(buf, ..) = item else {
+            if matches!(item, Item::Scalar(_)) {
+                continue;
+            }
+            return None;
+        };
+        match plan.buffer(*buf) {
+            Buffer { dtype: DType::F64, place: Place::Output(0), .. } => values += 1,
+            Buffer { place: Place::Output(1), .. } => outputs = 2,
+            _ => return None,
+        }
+    }
+    let loads = plan.scalars.iter().all(|scalar| match scalar.def {
+        Def::Load(buf, _) => matches!(plan.buffer(buf).place, Place::Input(0) | Place::Literal(_)),
+        _ => true,
+    });
+    (loads && values == 1).then_some(outputs)
+}
 
 fn compile_into(
     module: &mut JITModule,
@@ -172,25 +210,27 @@ fn compile_into(
     plan: &Plan,
     persist: usize,
     options: &Options,
+    chunks: &[std::ops::Range<usize>],
+    direct: Option<u32>,
 ) -> Result<Compiled, JitError> {
-    let chunks = cut(plan, CHUNK);
-    let frame = frame(plan, &chunks, persist)?;
+    let frame = frame(plan, chunks, persist)?;
     let mut pool = Pool::default();
     let (mut symbols, mut literals) = (FxHashMap::default(), FxHashMap::default());
     let mut values = Values::new(plan.scalars.len());
     let mut frontend = FunctionBuilderContext::new();
     let mut report = CodeReport { items: plan.items.len(), ..CodeReport::default() };
     let mut ids = Vec::with_capacity(chunks.len());
-    // While threads generate the code of one batch, the IR of the next is made.
-    std::thread::scope(|scope| -> Result<(), JitError> {
-        let (mut batch, mut running) = (Vec::new(), link::Running::default());
+    // Threads generate code while this one makes the IR of what follows.
+    let threads = options.threads.min(chunks.len());
+    let made = link::Line::run(isa.as_ref(), threads, |line, context| {
         for (c, range) in chunks.iter().enumerate() {
-            let mut context = module.make_context();
-            context.set_disasm(options.listing == Listing::Code);
-            context.func.signature = Chunk::signature(module);
-            let id =
-                module.declare_function(&format!("chunk{c}"), Linkage::Local, &context.func.signature)?;
-            let builder = FunctionBuilder::new(&mut context.func, &mut frontend);
+            let mut func = line.blank();
+            func.signature = match direct {
+                Some(_) => Chunk::direct_signature(module),
+                None => Chunk::signature(module),
+            };
+            let id = module.declare_function(&format!("chunk{c}"), Linkage::Local, &func.signature)?;
+            let builder = FunctionBuilder::new(&mut func, &mut frontend);
             let mut chunk = Chunk::new(
                 builder,
                 plan,
@@ -200,28 +240,25 @@ fn compile_into(
                 &mut symbols,
                 &mut literals,
                 &mut values,
+                direct.is_some(),
             );
             for item in &plan.items[range.clone()] {
                 chunk.item(item)?;
             }
-            chunk.b.ins().return_(&[]);
-            chunk.b.finalize(isa.frontend_config());
-            if options.listing == Listing::Code {
-                report.listing.push_str(&context.func.display().to_string());
-            }
-            batch.push((id, context));
+            chunk.finish();
+            let listing = (options.listing == Listing::Code).then(|| func.display().to_string());
+            line.give(Draft { id, func, listing }, context);
             ids.push(id);
-            if batch.len() == BATCH || c + 1 == chunks.len() {
-                let next = link::generate(scope, isa, std::mem::take(&mut batch), options.threads)?;
-                let ready = std::mem::replace(&mut running, next);
-                link::place(module, ready, &mut report)?;
-            }
         }
-        link::place(module, running, &mut report)
+        Ok(())
     })?;
-    let entry = match ids.as_slice() {
-        [only] => *only,
-        _ => driver(module, &mut frontend, &ids, &mut report)?,
+    for made in made {
+        link::place(module, made, &mut report)?;
+    }
+    let (entry, direct) = match (ids.as_slice(), direct) {
+        (&[only], Some(outputs)) => (unpack(module, &mut frontend, only, outputs, &mut report)?, Some(only)),
+        (&[only], None) => (only, None),
+        (many, _) => (driver(module, &mut frontend, many, &mut report)?, None),
     };
     module.finalize_definitions()?;
     let mut names: Vec<String> = symbols.keys().map(|s| (*s).to_string()).collect();
@@ -231,5 +268,5 @@ fn compile_into(
     let slots = frame.slots.iter().filter(|&&s| s != u32::MAX).count();
     let workspace = align_up(frame.slot_base + 8 * slots)
         .ok_or(JitError::Internal("the workspace does not fit the address space"))?;
-    Ok((entry, pool, report, workspace))
+    Ok((entry, direct, pool, report, workspace))
 }

@@ -79,6 +79,9 @@ pub struct Options {
     /// Threads that generate the code of large graphs; by default as many as the
     /// machine has. The code is the same at any number.
     pub threads: usize,
+    /// Whether straight-line code of one array gets an entry for calls without
+    /// a workspace.
+    pub(crate) direct: bool,
 }
 
 /// Whether the checkers of the lowering and of the code generator run. Addresses
@@ -119,6 +122,7 @@ impl Default for Options {
             listing: Listing::None,
             checks: Checks::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            direct: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Nothing is allocated.
 
 use crate::graph::{DType, NodeId, ValueId, ValueType};
-use crate::jit::{Entry, JitError, Status};
+use crate::jit::{Direct, Entry, JitError, Status};
 use crate::ops::{Arg, ArgMut};
 use crate::program::build::{Function, Spec};
 use crate::program::error::{CompileError, Role, RunError};
@@ -105,6 +105,9 @@ impl Inner {
 /// The call of a function of one array: everything that does not change from
 /// call to call was checked, so that a call checks nothing but its types.
 pub(super) struct ArrayCall<const N: usize> {
+    /// Value and gradient, and value alone, where a call needs nothing else.
+    direct: Option<Direct>,
+    value: Option<Direct>,
     entry: Entry,
     base: *mut u8,
     can_fail: bool,
@@ -128,6 +131,11 @@ impl<const N: usize> ArrayCall<N> {
         x: &[f64; N],
         gradient: &mut [f64; N],
     ) -> Result<f64, RunError> {
+        if let Some(direct) = self.direct {
+            // SAFETY: the function takes an array of N and fills another, as was
+            // checked; the program, by the caller's promise, lives.
+            return Ok(unsafe { direct(x.as_ptr(), gradient.as_mut_ptr()) });
+        }
         // Nothing is left to drop where nothing can fail.
         let (mut value, mut status) = (0.0f64, ManuallyDrop::new(Status::OK));
         let inputs = [x.as_ptr().cast::<u8>()];
@@ -141,6 +149,16 @@ impl<const N: usize> ArrayCall<N> {
             return Err(function.map_or_else(lost, |f| program.inner.failed(f, &mut status)));
         }
         Ok(value)
+    }
+
+    /// The value, where the function has a quick entry for it.
+    ///
+    /// # Safety
+    /// The program of this call lives.
+    pub(super) unsafe fn value(&self, x: &[f64; N]) -> Option<f64> {
+        // SAFETY: the function takes an array of N and has one output, as was
+        // checked, so that it touches no second one.
+        self.value.map(|direct| unsafe { direct(x.as_ptr(), std::ptr::null_mut()) })
     }
 }
 
@@ -236,7 +254,12 @@ impl Program {
             _ => return Err(JitError::Internal("not a function of one array").into()),
         };
         let base = ws.base().ok_or(CompileError::OutOfMemory { bytes: ws.wanted })?;
-        Ok(ArrayCall { entry: function.code.entry(), base, can_fail: function.can_fail })
+        let direct = function.code.direct();
+        let value = match &inner.functions.forward {
+            Some(f) if *f.inputs == [array] && *f.outputs == [number] => f.code.direct(),
+            _ => None,
+        };
+        Ok(ArrayCall { direct, value, entry: function.code.entry(), base, can_fail: function.can_fail })
     }
 
     /// Outputs and vector-Jacobian product in one call: one seed per float output.
