@@ -67,7 +67,8 @@ fn graphs() -> Vec<Graph> {
             let e = x.lt(y).select(a, b) + a.index_select(0, i) + c.index_add(0, i, d) + c.gather(0, i);
             let f = e.scatter_add(0, i, x).softmax(0) + e.logsumexp(&[0], cotangent::KeepDims::Yes);
             let product = m.transpose().matmul(m).sum();
-            let outputs = [f, product, m.matmul(m.at(0)), x.dot(y), f.reduce_max(), f.mean()];
+            let windows = m.unfold(&[3], &[1], &[1]).square().fold(&[40], &[1], &[1]).sum();
+            let outputs = [windows, f, product, m.matmul(m.at(0)), x.dot(y), f.reduce_max(), f.mean()];
             graphs.push(g.finish(&outputs).unwrap());
             let g = Builder::new();
             let (a, b) = (g.input("a", dtype, [n % 97, n % 97]), g.input("b", dtype, [n % 97]));
@@ -111,7 +112,9 @@ fn compiled_code_refers_to_the_runtime_only() {
     for name in arrays.flatten().filter(|name| !name.is_empty()) {
         assert!(seen.contains(name), "no code refers to {name}");
     }
-    for name in ["ct_matmul_f64", "ct_matmul_f32", "ct_gather_f64", "ct_put_along_add_f32"] {
+    for name in
+        ["ct_matmul_f64", "ct_matmul_f32", "ct_gather_f64", "ct_put_along_add_f32", "ct_overlap_add_f64"]
+    {
         assert!(seen.contains(name), "no code refers to {name}");
     }
     println!("{} symbols: {}", seen.len(), seen.iter().cloned().collect::<Vec<_>>().join(" "));

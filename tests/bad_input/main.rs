@@ -9,3 +9,4 @@ mod shapes;
 mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
+mod windows;

@@ -3,7 +3,9 @@
 
 use crate::support::{Case, levels, run, run_tape, vector_forms};
 use cotangent::ops::{LossReduction, make};
-use cotangent::{Builder, DType, Graph, KeepDims, Program, Shape, Triangle, Var, dtype};
+use cotangent::{
+    Builder, Conv, DType, Graph, KeepDims, PadCells, Pool, Program, Shape, Triangle, Var, dtype,
+};
 
 fn shapes() -> Vec<Shape> {
     let dims: [&[usize]; 16] = [
@@ -143,6 +145,37 @@ fn ops() -> Vec<(&'static str, Make)> {
             let far = g.full(dtype::i64, a.shape(), 4.0);
             let read = g.apply(make::gather(axis, true), &[a, far]);
             Some(read + g.apply(make::scatter_add(axis, true), &[b, far, a]))
+        }),
+        ("conv", |_, a, b| {
+            let how = Conv::new().padding([1]);
+            match rank(a) {
+                2 => Some(a.conv(b.reshape([&[1], b.shape().dims()].concat()), None, &how)),
+                3..=5 => Some(a.conv(b.sin(), None, &how.clone().groups(1))),
+                _ => None,
+            }
+        }),
+        ("conv_transpose", |_, a, b| {
+            let w = match rank(a) {
+                2 => b.reshape([b.shape().dims(), &[1]].concat()),
+                3..=5 => b.transpose(),
+                _ => return None,
+            };
+            Some(a.conv_transpose(w, None, &Conv::new().stride([2]).output_padding([1])))
+        }),
+        ("pools", |_, a, b| {
+            let axes = rank(a).checked_sub(1).filter(|n| (1..4).contains(n))?;
+            let pool = Pool::new(vec![2; axes]).stride(vec![1; axes]).padding(vec![1; axes]);
+            Some(a.max_pool(&pool) * b.avg_pool(&pool, PadCells::LeftOut) + a.smooth_max_pool(&pool, 2.0))
+        }),
+        ("windows", |_, a, b| {
+            let n = entries(a, last(a).map(|_| rank(a) - 1)?);
+            let size = n.clamp(1, 2);
+            Some(a.exp().unfold(&[size], &[1], &[1]).fold(&[n], &[1], &[1]) + b)
+        }),
+        ("embedding", |g, a, b| {
+            last(a)?;
+            let n = if entries(a, 0) == 0 { 0 } else { 2 };
+            Some(a.sin().embedding(g.constant_of([n, 1], vec![0i64; n])) * b.embedding(index(g, 1)))
         }),
         ("mse", |_, a, b| Some(a.mse(b, LossReduction::Mean) + a.mse(b, LossReduction::None))),
         ("cumulative", |_, a, b| Some(a.cumsum(0) * b.cumprod(last(b)?) + a.recurrence(b, 0))),

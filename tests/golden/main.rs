@@ -16,6 +16,7 @@ mod smooth;
 #[path = "../support/mod.rs"]
 mod support;
 mod tails;
+mod windows;
 
 use cotangent::{Builder, Graph, Program, Var, dtype};
 use support::{Case, Column, levels, run, run_tape, types, vector_forms};

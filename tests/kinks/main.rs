@@ -1,5 +1,5 @@
-//! Every choice at kinks and special values, in one table: `elementwise.rs`, `functions.rs`
-//! and `reductions.rs` hold its rows, `flow.rs` what concerns whole graphs.
+//! Every choice at kinks and special values, in one table: `elementwise.rs`, `functions.rs`,
+//! `reductions.rs` and `windows.rs` hold its rows, `flow.rs` what concerns whole graphs.
 //!
 //! Each row is checked on the tape and in compiled code, at every level and
 //! tier, unrolled and in loops, in f64 and in f32, to the bit (NaNs as a class).
@@ -13,6 +13,7 @@ mod reductions;
 #[allow(unused_imports)]
 #[path = "../support/mod.rs"]
 mod support;
+mod windows;
 
 use cotangent::{Builder, DType, Graph, Options, Program, Shape, ValueType, Var};
 use support::{Bits, Case, Column, levels, run, run_tape, types, vector_forms};
@@ -189,6 +190,11 @@ fn element_by_element() {
 #[test]
 fn functions() {
     check_all(&functions::rows());
+}
+
+#[test]
+fn pools_and_convolutions() {
+    check_all(&windows::rows());
 }
 
 #[test]
