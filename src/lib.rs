@@ -32,6 +32,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod check;
 pub mod derive;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -48,6 +49,7 @@ pub mod optim;
 pub mod program;
 pub mod tape;
 
+pub use check::{CheckOptions, check_rules};
 pub use derive::orders::{
     gradient, hessian, hvp, jacobian, jacobian_in, jvp, value_and_grad, value_and_jacobian, vjp,
 };
@@ -59,8 +61,8 @@ pub use graph::{
 pub use ops::{Arg, ArgMut, CustomOp, CustomRule, LossReduction};
 #[cfg(feature = "jit")]
 pub use program::{
-    Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError, Tier, Workspace,
-    jit, jit_with,
+    Checked, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError, Tier,
+    Workspace, jit, jit_with,
 };
 pub use tape::Tape;
 

@@ -1,91 +1,27 @@
-//! Contract C5: over the rationals the rules of both modes are adjoint, exactly.
+//! Graphs and points for contract C5: over the rationals the rules of both modes
+//! are adjoint, exactly. The law itself is [`crate::check`]'s.
 //!
-//! For values v with tangents t_v (from tangents dx_i of the inputs) and seeds
-//! d_v on *all* values with gradients g_i of the inputs:
-//!
-//! ```text
-//! sum_v <t_v, d_v> = sum_i <dx_i, g_i>
-//! ```
-//!
-//! This proves for the graph and numbers at hand that VJP and JVP are
-//! transposes of one another. That the JVP is the derivative of the value is
-//! for the truth cases to say.
+//! It proves for the graph and numbers at hand that VJP and JVP are transposes
+//! of one another. That the JVP is the derivative of the value is for the truth
+//! cases to say.
 
+use crate::check::law::{fits, fractions};
 use crate::fuzzing::draft::{Draft, Drafted, Slot};
 use crate::fuzzing::generate::{Generator, Profile};
 use crate::fuzzing::numbers::integer;
 use crate::fuzzing::source::Source;
-use crate::graph::{DType, Graph, ValueType};
+use crate::graph::ValueType;
 use crate::ops::{Op, Row};
-use crate::tape::{Data, Exact, Tape, TapeError, Tensor, bits};
-use num_bigint::BigInt;
-use num_rational::BigRational;
-use num_traits::Zero;
-use std::fmt;
+use crate::tape::{Exact, Tape, Tensor};
 
-/// Numbers past this many bits make a graph be skipped.
-pub const MAX_BITS: u64 = 10_000;
+pub use crate::check::law::{Adjointness, MAX_BITS, adjoint};
+
 /// Values past this many bits are not drawn, so that few graphs get there.
 const DRAWN_BITS: u64 = 300;
 
-type Rational = BigRational;
-
-/// What became of one graph.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Adjointness {
-    /// Both sides are equal.
-    Holds,
-    /// Numbers grew past [`MAX_BITS`].
-    Skipped,
-    /// The arithmetic refused something (a division by zero).
-    Refused(String),
-    /// The law is broken: both sides, rounded.
-    Broken(f64, f64),
-}
-
-impl fmt::Display for Adjointness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Adjointness::Holds => f.write_str("holds"),
-            Adjointness::Skipped => f.write_str("numbers grew past 10,000 bits"),
-            Adjointness::Refused(why) => write!(f, "refused: {why}"),
-            Adjointness::Broken(a, b) => {
-                write!(f, "broken: <jvp, seeds> = {a:e}, <tangents, gradients> = {b:e}")
-            }
-        }
-    }
-}
-
-/// A small fraction, 0 now and then.
-fn fraction(source: &mut dyn Source) -> Rational {
-    let numerator = source.below(13) as i64 - 6;
-    let denominator = [1, 1, 1, 2, 3, 5][source.below(6)];
-    Rational::new(BigInt::from(numerator), BigInt::from(denominator))
-}
-
-/// A tensor of small numbers.
-pub fn tensor(source: &mut dyn Source, ty: &ValueType, bound: Option<usize>) -> Option<Tensor<Exact>> {
-    let n = ty.numel();
-    let data = match ty.dtype {
-        DType::F64 => Data::F64((0..n).map(|_| fraction(source)).collect()),
-        DType::F32 => Data::F32((0..n).map(|_| fraction(source)).collect()),
-        DType::I64 => Data::I64((0..n).map(|_| integer(source, bound)).collect()),
-        DType::Bool => Data::Bool((0..n).map(|_| source.chance(1, 2)).collect()),
-    };
-    Tensor::new(ty.shape.clone(), data)
-}
-
-fn rationals(tensor: &Tensor<Exact>) -> &[Rational] {
-    tensor.as_f64().or_else(|| tensor.as_f32()).unwrap_or(&[])
-}
-
-fn fits(tensor: &Tensor<Exact>, limit: u64) -> bool {
-    rationals(tensor).iter().all(|x| bits(x) <= limit)
-}
-
-fn inner(a: &Tensor<Exact>, b: &Tensor<Exact>) -> Rational {
-    let terms = rationals(a).iter().zip(rationals(b)).filter(|(x, y)| !x.is_zero() && !y.is_zero());
-    terms.fold(Rational::zero(), |sum, (x, y)| sum + x * y)
+/// A tensor of small numbers; indices below `bound` where there is one.
+fn tensor(source: &mut dyn Source, ty: &ValueType, bound: Option<usize>) -> Option<Tensor<Exact>> {
+    fractions(source, ty, &mut |source| integer(source, bound))
 }
 
 /// A graph of exact rows whose values at the inputs returned with it are
@@ -139,44 +75,6 @@ fn evaluate(
     let graph = single.finish().ok()?.graph;
     let tape = Tape::<Exact>::compile(&graph, inputs).ok()?;
     graph.values().skip(operands.len()).map(|v| tape.value(v)).collect()
-}
-
-/// The law at these inputs, with random tangents and seeds.
-pub fn adjoint(graph: &Graph, inputs: Vec<Tensor<Exact>>, source: &mut dyn Source) -> Adjointness {
-    match try_adjoint(graph, inputs, source) {
-        Ok(found) => found,
-        Err(error) => Adjointness::Refused(error.to_string()),
-    }
-}
-
-fn try_adjoint(
-    graph: &Graph,
-    inputs: Vec<Tensor<Exact>>,
-    source: &mut dyn Source,
-) -> Result<Adjointness, TapeError> {
-    let tape = Tape::<Exact>::compile(graph, inputs)?;
-    let mut direction = |ty: &ValueType| if ty.dtype.is_float() { tensor(source, ty, None) } else { None };
-    let tangents: Vec<_> = graph.input_values().map(|v| direction(graph.ty(v))).collect();
-    let seeds: Vec<_> = graph.values().map(|v| direction(graph.ty(v))).collect();
-    let moved = tape.jvp(tangents.clone())?;
-    let small = |tensors: &[Option<Tensor<Exact>>]| tensors.iter().flatten().all(|t| fits(t, MAX_BITS));
-    if graph.values().any(|v| tape.with_value(v, |t| !fits(t, MAX_BITS)).unwrap_or(false)) || !small(&moved) {
-        return Ok(Adjointness::Skipped);
-    }
-    let gradients = tape.backward_dense_from(seeds.clone())?;
-    if !small(&gradients) {
-        return Ok(Adjointness::Skipped);
-    }
-    let sum = |a: &[Option<Tensor<Exact>>], b: &[Option<Tensor<Exact>>]| {
-        let pairs = a.iter().zip(b).filter_map(|(a, b)| Some(inner(a.as_ref()?, b.as_ref()?)));
-        pairs.fold(Rational::zero(), |sum, x| sum + x)
-    };
-    let (left, right) = (sum(&moved, &seeds), sum(&tangents, &gradients));
-    if left == right {
-        return Ok(Adjointness::Holds);
-    }
-    let rounded = |x: &Rational| num_traits::ToPrimitive::to_f64(x).unwrap_or(f64::NAN);
-    Ok(Adjointness::Broken(rounded(&left), rounded(&right)))
 }
 
 /// A small graph around one node of a row, with numbers it is defined at.

@@ -4,6 +4,7 @@ mod builder;
 mod data;
 mod defined;
 mod dot;
+mod draw;
 mod einsum;
 mod error;
 mod linear;

@@ -1,5 +1,6 @@
 //! Compiling the functions of a program and laying out what outlives a call.
 
+use crate::check::finite::excused;
 use crate::derive::{self, Connection, ReverseGraph, Seeds};
 use crate::graph::{DType, Graph, NodeId, Origin, Source, ValueId, ValueType};
 use crate::jit::{self, Code, JitError};
@@ -9,7 +10,7 @@ use crate::lower::{self, Limits, LowerError, Lowering};
 use crate::ops::CustomRole;
 use crate::program::error::CompileError;
 use crate::program::jobs::{self, Job};
-use crate::program::options::{Checks, Forms, OptLevel, Options};
+use crate::program::options::{Checked, Checks, Forms, OptLevel, Options};
 
 /// What a call checks of one argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,11 @@ pub(super) struct Function {
     /// Full types of the arguments, for errors and layouts.
     pub input_types: Vec<ValueType>,
     pub output_types: Vec<ValueType>,
-    /// Whether an index could be out of range, or a callback fail.
+    /// Whether an index could be out of range, a callback fail, or values are to be looked
+    /// at.
     pub can_fail: bool,
+    /// Whether its first arguments are the inputs of the graph.
+    pub primal: bool,
     pub callbacks: Vec<CallbackSite>,
 }
 
@@ -82,6 +86,14 @@ pub(super) struct Dense {
     pub gradients: Offsets,
 }
 
+/// What checked calls compute first: every value.
+pub(super) struct Watch {
+    pub forward: Function,
+    pub values: Offsets,
+    /// Values that may be infinite.
+    pub excused: Vec<bool>,
+}
+
 /// All compiled functions.
 #[derive(Default)]
 pub(super) struct Functions {
@@ -91,6 +103,7 @@ pub(super) struct Functions {
     pub reverse: Option<Function>,
     pub dense: Option<Dense>,
     pub jvp: Option<Function>,
+    pub watch: Option<Watch>,
     pub connections: Vec<Connection>,
     /// Bytes of the workspace.
     pub workspace: usize,
@@ -145,7 +158,7 @@ fn function(
     let output_types = typed(outputs, &|i| values[i]);
     let specs = |types: &[ValueType]| types.iter().map(|t| Spec { dtype: t.dtype, len: t.numel() }).collect();
     let (inputs, outputs) = (specs(&input_types), specs(&output_types));
-    Ok(Function { code, inputs, outputs, input_types, output_types, can_fail, callbacks })
+    Ok(Function { code, inputs, outputs, input_types, output_types, can_fail, primal: false, callbacks })
 }
 
 fn externals(n: usize, place: fn(u32) -> Place) -> Vec<Place> {
@@ -239,6 +252,12 @@ impl Functions {
             place(&mut seeds, true)?;
             place(&mut gradients, true)?;
         }
+        let mut watched: Offsets = vec![None; graph.len()];
+        if options.checked == Checked::Finite {
+            for v in graph.values() {
+                watched[v.index()] = Some(layout.take(graph.ty(v))?);
+            }
+        }
         let persist = layout.bytes;
 
         let mut jobs: Vec<Job<'_, Result<Made, CompileError>>> = Vec::new();
@@ -310,8 +329,17 @@ impl Functions {
                 Ok(Made::new(Slot::DenseReverse, reverse))
             }));
         }
+        if options.checked == Checked::Finite {
+            jobs.push(Box::new(|| {
+                let all: Vec<ValueId> = graph.values().collect();
+                let places: Vec<Place> = primal_places(&watched).collect();
+                let forward =
+                    function(graph, &graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
+                Ok(Made::new(Slot::Watch, forward))
+            }));
+        }
         let threads = if graph.len() < PARALLEL { 1 } else { options.threads };
-        let (mut dense_forward, mut dense_reverse) = (None, None);
+        let (mut dense_forward, mut dense_reverse, mut watch) = (None, None, None);
         let all = jobs::run(jobs, threads).ok_or(JitError::Internal("a thread of the compiler panicked"))?;
         for one in all {
             let one = one?;
@@ -323,8 +351,13 @@ impl Functions {
                 Slot::Jvp => &mut made.jvp,
                 Slot::DenseForward => &mut dense_forward,
                 Slot::DenseReverse => &mut dense_reverse,
+                Slot::Watch => &mut watch,
             };
-            *slot = Some(one.function);
+            let mut function = one.function;
+            function.primal = !matches!(one.slot, Slot::Reverse | Slot::DenseReverse | Slot::Watch);
+            // The way of calls that may fail is the one that looks.
+            function.can_fail |= function.primal && options.checked == Checked::Finite;
+            *slot = Some(function);
             if let Some(connections) = one.connections {
                 made.connections = connections;
             }
@@ -332,6 +365,7 @@ impl Functions {
         if let (Some(forward), Some(reverse)) = (dense_forward, dense_reverse) {
             made.dense = Some(Dense { forward, reverse, values, seeds, gradients });
         }
+        made.watch = watch.map(|forward| Watch { forward, values: watched, excused: excused(graph) });
         made.workspace = made.functions().map(|f| f.code.workspace).max().unwrap_or(0).max(persist);
         if made.workspace > options.max_workspace {
             return Err(CompileError::WorkspaceTooLarge {
@@ -344,10 +378,12 @@ impl Functions {
 
     pub(super) fn functions(&self) -> impl Iterator<Item = &Function> {
         let dense = self.dense.iter().flat_map(|d| [&d.forward, &d.reverse]);
+        let watch = self.watch.iter().map(|w| &w.forward);
         [&self.forward, &self.value_and_grad, &self.vjp, &self.reverse, &self.jvp]
             .into_iter()
             .flatten()
             .chain(dense)
+            .chain(watch)
     }
 }
 
@@ -361,6 +397,7 @@ enum Slot {
     Jvp,
     DenseForward,
     DenseReverse,
+    Watch,
 }
 
 /// What a job made.

@@ -1,5 +1,6 @@
 //! Errors of compiling and of running.
 
+use crate::check::NonFinite;
 use crate::graph::{DType, GraphError, NodeId, ValueType};
 use crate::jit::JitError;
 use crate::lower::LowerError;
@@ -109,6 +110,9 @@ pub enum RunError {
         why: String,
         location: Option<&'static Location<'static>>,
     },
+    /// A value became NaN or infinite ([`crate::Checked::Finite`]).
+    #[error("{0}")]
+    NonFinite(Box<NonFinite>),
     /// A value id that has no place in the workspace.
     #[error("value {index} has no {what} in this workspace")]
     NoSuchValue { index: usize, what: &'static str },

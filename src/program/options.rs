@@ -76,6 +76,8 @@ pub struct Options {
     pub listing: Listing,
     /// Whether plans and generated code are verified while compiling.
     pub checks: Checks,
+    /// Whether calls look at every value for NaNs and infinities.
+    pub checked: Checked,
     /// Threads that generate the code of large graphs; by default as many as the
     /// machine has. The code is the same at any number.
     pub threads: usize,
@@ -100,6 +102,20 @@ impl Default for Checks {
     }
 }
 
+/// Whether calls look at the values they compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Checked {
+    /// They do not.
+    #[default]
+    No,
+    /// A call first computes every value of the graph at its inputs; where one is
+    /// NaN or infinite it fails with [`crate::RunError::NonFinite`], which names
+    /// the first one, its op and the source line. Costs a forward pass without
+    /// fusion and memory for all values. Programs without this option are not
+    /// slower for it.
+    Finite,
+}
+
 /// Whether a report keeps the text of the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Listing {
@@ -121,6 +137,7 @@ impl Default for Options {
             max_workspace: 1 << 36,
             listing: Listing::None,
             checks: Checks::default(),
+            checked: Checked::No,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             direct: false,
         }
@@ -167,6 +184,12 @@ impl Options {
     /// Verifying while compiling, or not.
     pub fn checks(mut self, checks: Checks) -> Options {
         self.checks = checks;
+        self
+    }
+
+    /// Looking at every value on each call, or not.
+    pub fn checked(mut self, checked: Checked) -> Options {
+        self.checked = checked;
         self
     }
 

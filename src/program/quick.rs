@@ -2,7 +2,7 @@
 
 use crate::graph::{Builder, DType, Var};
 use crate::program::run::ArrayCall;
-use crate::program::{CompileError, Options, Program, RunError, Workspace};
+use crate::program::{Checked, CompileError, Options, Program, RunError, Workspace};
 use std::cell::RefCell;
 
 /// A compiled function of `N` numbers with its own workspace.
@@ -33,7 +33,7 @@ pub fn jit<const N: usize>(f: impl for<'b> FnOnce([Var<'b>; N]) -> Var<'b>) -> R
     jit_with(&Options::default(), f)
 }
 
-/// [`jit`] with options; those that choose forms or inputs are not used.
+/// [`jit`] with options; those that choose forms, inputs or checked calls are not used.
 ///
 /// # Errors
 /// Mistakes in the function, with their source line.
@@ -42,7 +42,7 @@ pub fn jit_with<const N: usize>(
     options: &Options,
     f: impl for<'b> FnOnce([Var<'b>; N]) -> Var<'b>,
 ) -> Result<Jit<N>, CompileError> {
-    let options = Options { forms: None, wrt: None, direct: true, ..options.clone() };
+    let options = Options { forms: None, wrt: None, checked: Checked::No, direct: true, ..options.clone() };
     let builder = Builder::new();
     let x = builder.input("x", DType::F64, [N]);
     let y = f(std::array::from_fn(|i| x.at(i)));

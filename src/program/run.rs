@@ -1,10 +1,11 @@
 //! Calls: arguments are checked, pointers are put in place, the code runs.
 //! Nothing is allocated.
 
+use crate::check::finite::{first_in, report};
 use crate::graph::{DType, NodeId, ValueId, ValueType};
 use crate::jit::{Direct, Entry, JitError, Status};
 use crate::ops::{Arg, ArgMut};
-use crate::program::build::{Function, Spec};
+use crate::program::build::{Function, Spec, Watch};
 use crate::program::error::{CompileError, Role, RunError};
 use crate::program::workspace::{Held, Plain, Workspace};
 use crate::program::{Inner, Program};
@@ -64,6 +65,9 @@ impl Inner {
         debug_assert!(ws.inputs.len() >= function.inputs.len() && ws.outputs.len() >= function.outputs.len());
         if function.can_fail {
             ws.status = Status::OK;
+            if let (Some(watch), true) = (&self.functions.watch, function.primal) {
+                self.look(watch, base, ws)?;
+            }
         }
         // SAFETY: every pointer was checked against the function's types just
         // before; outputs come from exclusive borrows; the workspace belongs to
@@ -71,6 +75,38 @@ impl Inner {
         unsafe { function.code.call(ws.inputs.as_ptr(), ws.outputs.as_ptr(), base, &raw mut ws.status) }
         if function.can_fail && !ws.status.call.is_ok() {
             return Err(self.failed(function, &mut ws.status));
+        }
+        Ok(())
+    }
+
+    /// Computes every value at the inputs of the call, and looks at them.
+    #[cold]
+    #[inline(never)]
+    fn look(&self, watch: &Watch, base: *mut u8, ws: &mut Workspace) -> Result<(), RunError> {
+        // SAFETY: as in `run`: the first pointers are the inputs of the graph, of
+        // the types that this function takes too; all it writes is in the workspace.
+        unsafe { watch.forward.code.call(ws.inputs.as_ptr(), ws.outputs.as_ptr(), base, &raw mut ws.status) }
+        if watch.forward.can_fail && !ws.status.call.is_ok() {
+            return Err(self.failed(&watch.forward, &mut ws.status));
+        }
+        let graph = &self.graph;
+        let at = |v: ValueId| watch.values.get(v.index()).copied().flatten();
+        let read = |v: ValueId, i: usize| match graph.ty(v).dtype {
+            DType::F64 => ws.slice::<f64>(at(v)?, i + 1)?.get(i).copied(),
+            DType::F32 => ws.slice::<f32>(at(v)?, i + 1)?.get(i).map(|&x| f64::from(x)),
+            DType::I64 => ws.slice::<i64>(at(v)?, i + 1)?.get(i).map(|&x| x as f64),
+            DType::Bool => ws.slice::<u8>(at(v)?, i + 1)?.get(i).map(|&x| f64::from(x)),
+        };
+        for v in graph.values().filter(|&v| graph.literal(v).is_none()) {
+            let (n, excused) = (graph.ty(v).numel(), watch.excused[v.index()]);
+            let found = match (graph.ty(v).dtype, at(v)) {
+                (DType::F64, Some(at)) => ws.slice::<f64>(at, n).and_then(|x| first_in(x, excused)),
+                (DType::F32, Some(at)) => ws.slice::<f32>(at, n).and_then(|x| first_in(x, excused)),
+                _ => None,
+            };
+            if let Some(found) = found {
+                return Err(RunError::NonFinite(Box::new(report(graph, v, found, &read))));
+            }
         }
         Ok(())
     }

@@ -186,6 +186,11 @@ impl<S: Scalar> Scalar for Dual<S> {
     fn max(a: &Dual<S>, b: &Dual<S>) -> Dual<S> {
         Self::extremum(MapFn::Maximum, a, b).unwrap_or_else(|_| a.clone())
     }
+
+    fn check(&self) -> Result<(), Refusal> {
+        self.value.check()?;
+        self.tangent.check()
+    }
 }
 
 /// The derivatives of the functions of one number that `runtime/` defines and

@@ -285,7 +285,9 @@ impl<N: Numbers> Evaluator<N> {
             Value::Prim(prim) => {
                 let out = self.types(op, operands)?;
                 self.room(op, operands, &out[0])?;
-                self.primitive(prim, op, operands, &out[0])?
+                let made = self.primitive(prim, op, operands, &out[0])?;
+                made.check().map_err(|why| OpError::Refused { op: op.name(), why: why.into() })?;
+                made
             }
             Value::Expand(expand) => {
                 let site = Site { op, operands, results: &[], wanted: &[] };

@@ -26,8 +26,8 @@ use thiserror::Error;
 
 pub use buf::{Buf, Element, Spare};
 pub use dual::{Dual, Duals};
-pub use rational::{Exact, bits, one};
-pub use scalar::{Native, Numbers, Pairs, Refusal, Scalar};
+pub use rational::{Exact, GREW, bits, one};
+pub use scalar::{Native, Numbers, Pairs, Refusal, Scalar, Wide};
 pub use tensor::{Data, Tensor};
 
 /// Errors of the tape. The texts are those of the system this one follows.
@@ -303,6 +303,27 @@ impl<'g, N: Numbers> Tape<'g, N> {
 /// The gradients of all values.
 fn all<N: Numbers>(swept: &sweep::Reverse, e: &Evaluator<N>) -> Gradients<N> {
     e.values().map(|v| swept.cotangent(v).map(|h| e.at(h).into_owned())).collect()
+}
+
+impl Tape<'_, Native> {
+    /// The first value that is NaN or infinite, with the op that made it so: see
+    /// [`NonFinite`](crate::check::NonFinite) for what counts.
+    pub fn first_nonfinite(&self) -> Option<crate::check::NonFinite> {
+        use crate::check::finite::{excused, first_in, report};
+        let excused = excused(self.graph);
+        let read = |v: ValueId, i: usize| self.with_value(v, |t| t.to_f64().get(i).copied()).flatten();
+        self.graph.values().find_map(|v| {
+            if self.graph.literal(v).is_some() {
+                return None;
+            }
+            let found = self.with_value(v, |t| match t.data() {
+                Data::F64(x) => first_in(x, excused[v.index()]),
+                Data::F32(x) => first_in(x, excused[v.index()]),
+                Data::I64(_) | Data::Bool(_) => None,
+            })??;
+            Some(report(self.graph, v, found, &read))
+        })
+    }
 }
 
 fn add<N: Numbers>(a: Tensor<N>, b: Tensor<N>) -> Result<Tensor<N>, OpError> {

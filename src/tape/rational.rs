@@ -9,6 +9,17 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 use std::cmp::Ordering;
 
+/// Products past this many bits are refused: a chain of squares would take all
+/// memory and time before anybody could look at its size.
+const LARGEST: u64 = 20_000;
+
+/// Why numbers past the largest are refused.
+pub const GREW: Refusal = "numbers grew past 20,000 bits";
+
+fn product_fits(a: &BigRational, b: &BigRational) -> Result<(), Refusal> {
+    if bits(a) + bits(b) > LARGEST { Err(GREW) } else { Ok(()) }
+}
+
 /// The arithmetic of exact rationals.
 #[derive(Clone, Copy, Debug)]
 pub struct Exact;
@@ -50,7 +61,10 @@ impl Scalar for BigRational {
             MapFn::Neg => -x,
             MapFn::Abs => x.abs(),
             MapFn::Sign => x.signum(),
-            MapFn::Square => x * x,
+            MapFn::Square => {
+                product_fits(x, x)?;
+                x * x
+            }
             MapFn::Recip if x.is_zero() => return Err("division by zero"),
             MapFn::Recip => x.recip(),
             MapFn::Floor => x.floor(),
@@ -63,6 +77,9 @@ impl Scalar for BigRational {
     }
 
     fn binary(f: MapFn, a: &BigRational, b: &BigRational) -> Result<BigRational, Refusal> {
+        if matches!(f, MapFn::Mul | MapFn::Div) {
+            product_fits(a, b)?;
+        }
         Ok(match f {
             MapFn::Add => a + b,
             MapFn::Sub => a - b,
@@ -93,6 +110,10 @@ impl Scalar for BigRational {
 
     fn max(a: &BigRational, b: &BigRational) -> BigRational {
         Ord::max(a, b).clone()
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        if bits(self) > LARGEST { Err(GREW) } else { Ok(()) }
     }
 }
 

@@ -76,6 +76,13 @@ pub trait Scalar: Element + Send + Sync {
 
     /// IEEE 754-2019 maximum; never refused.
     fn max(a: &Self, b: &Self) -> Self;
+
+    /// Refuses a number that is too large to go on with, after operations that
+    /// are never refused.
+    #[inline(always)]
+    fn check(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
 }
 
 /// Operands of a function of two numbers: of one length, or one of them single.
@@ -308,5 +315,22 @@ impl Numbers for Native {
 
     fn widen(x: &f32) -> f64 {
         f64::from(*x)
+    }
+}
+
+/// Both float types as f64: the formulas of f32 rules at full precision.
+#[derive(Clone, Copy, Debug)]
+pub struct Wide;
+
+impl Numbers for Wide {
+    type F64 = f64;
+    type F32 = f64;
+
+    fn narrow(x: &f64) -> f64 {
+        *x
+    }
+
+    fn widen(x: &f64) -> f64 {
+        *x
     }
 }

@@ -82,6 +82,15 @@ impl<N: Numbers> Tensor<N> {
         &self.data
     }
 
+    /// Refuses numbers that are too large to go on with.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        match &self.data {
+            Data::F64(v) => v.iter().try_for_each(Scalar::check),
+            Data::F32(v) => v.iter().try_for_each(Scalar::check),
+            Data::I64(_) | Data::Bool(_) => Ok(()),
+        }
+    }
+
     /// A tensor of one number.
     pub fn filled(ty: ValueType, value: f64) -> Result<Tensor<N>, Refusal> {
         let n = ty.numel();

@@ -1,0 +1,185 @@
+//! The tests of one node at one point.
+
+use crate::check::difference::{self, Compared};
+use crate::check::law::{self, Adjointness, grew, op_error, sweep};
+use crate::check::point::{as_duals, as_floats, as_numbers, as_rationals, has_nan};
+use crate::check::report::Fault;
+use crate::check::single::Single;
+use crate::check::source::Rng;
+use crate::graph::ValueId;
+use crate::ops::OpError;
+use crate::tape::{Duals, Exact, Numbers, Scalar, Tape, TapeError, Tensor, Wide};
+
+/// Both sides of the law in f64 may differ by this part of what the vectors'
+/// lengths allow: a few hundred roundings of 1e-16, and a thousandfold for
+/// operations that are ill-conditioned at the point. A wrong rule is further off.
+pub const BOUND: f64 = 1e-10;
+/// The same for whole graphs, through which roundings grow.
+pub const GRAPH_BOUND: f64 = 1e-8;
+
+/// What one point says of a node.
+pub enum Found {
+    /// Rules are transposes, and the JVP is the derivative, exactly. So many
+    /// elements were at kinks.
+    Exact { kinks: usize },
+    /// The same within rounding.
+    Tested { adjoint: f64, compared: Compared },
+    /// The point says nothing, for this reason.
+    Nothing(String),
+    /// A rule is wrong.
+    Wrong(Fault),
+}
+
+/// What an error says: rules that are missing and functions that an arithmetic
+/// refuses prove nothing, all else is the fault of a rule.
+fn failed(error: &TapeError) -> Found {
+    match op_error(error) {
+        Some(OpError::MissingRule { rule, .. }) => Found::Nothing(format!("no {rule} rule")),
+        Some(OpError::Refused { why, .. }) => Found::Nothing(why.clone()),
+        Some(OpError::RuntimeIndex { .. }) => Found::Nothing("an index is out of range".into()),
+        _ => Found::Wrong(Fault::Fails(error.to_string())),
+    }
+}
+
+/// Exactly, over the rationals near `x`.
+pub fn exactly(single: &Single, x: &[Tensor], rng: &mut Rng) -> Found {
+    let inputs: Result<Vec<Tensor<Exact>>, _> = x.iter().map(as_rationals).collect();
+    let inputs = match inputs {
+        Ok(inputs) => inputs,
+        Err(why) => return Found::Nothing(why.into()),
+    };
+    match law::try_adjoint(&single.graph, inputs.clone(), rng) {
+        Ok(Adjointness::Holds) => {}
+        Ok(Adjointness::Broken(jvp, vjp)) => return Found::Wrong(Fault::NotAdjoint { jvp, vjp }),
+        Ok(_) => return Found::Nothing("numbers grew too large".into()),
+        Err(error) if grew(&error) => return Found::Nothing("numbers grew too large".into()),
+        Err(error) => return failed(&error),
+    }
+    match derivative(single, inputs, rng) {
+        Ok(found) => found,
+        Err(error) => failed(&error),
+    }
+}
+
+/// The tangents by rule against those of dual numbers, which follow from the
+/// value alone. At ties both may be right: then differences decide.
+fn derivative(
+    single: &Single,
+    inputs: Vec<Tensor<Exact>>,
+    rng: &mut Rng,
+) -> Result<Found, TapeError> {
+    let graph = &single.graph;
+    let dx: Vec<_> = graph.input_values().map(|v| law::direction(rng, graph.ty(v))).collect();
+    let duals: Option<Vec<_>> = inputs.iter().zip(&dx).map(|(x, dx)| as_duals(x, dx)).collect();
+    let moved = Tape::<Exact>::compile(graph, inputs.clone())?.jvp(dx)?;
+    let Some(duals) = duals else { return Ok(Found::Nothing("no dual numbers".into())) };
+    let tape = Tape::<Duals<Exact>>::compile(graph, duals)?;
+    let differs = |&v: &ValueId| {
+        let by_rule = moved[v.index()].as_ref().map(law::rationals);
+        let same = tape.with_value(v, |t| {
+            let pairs = t.as_f64().or_else(|| t.as_f32()).unwrap_or(&[]);
+            pairs.iter().enumerate().all(|(i, pair)| match by_rule {
+                Some(tangents) => tangents.get(i) == Some(&pair.tangent),
+                None => pair.tangent == Scalar::zero(),
+            })
+        });
+        same != Some(true)
+    };
+    if !graph.outputs().iter().any(differs) {
+        return Ok(Found::Exact { kinks: 0 });
+    }
+    let near: Option<Vec<Tensor>> = inputs.iter().map(as_floats).collect();
+    let Some(near) = near else { return Ok(Found::Nothing("no floats".into())) };
+    match in_floats(single, &near, rng) {
+        Found::Tested { compared, .. } if compared.kinks > 0 => Ok(Found::Exact { kinks: compared.kinks }),
+        other => Ok(other),
+    }
+}
+
+/// One side of the law in f64, and the product of the lengths of its vectors.
+fn side_f64<N: Numbers>(a: &[Option<Tensor<N>>], b: &[Option<Tensor<N>>]) -> (f64, f64) {
+    let (mut sum, mut squares) = (0.0, [0.0, 0.0]);
+    for (a, b) in a.iter().zip(b) {
+        let (Some(a), Some(b)) = (a, b) else { continue };
+        for (a, b) in a.to_f64().into_iter().zip(b.to_f64()) {
+            sum += a * b;
+            squares[0] += a * a;
+            squares[1] += b * b;
+        }
+    }
+    (sum, (squares[0] * squares[1]).sqrt())
+}
+
+/// How far the two sides are apart, as part of what lengths allow; with the sides.
+pub fn gap(
+    tangents: &[Option<Tensor<Wide>>],
+    seeds: &[Option<Tensor<Wide>>],
+    swept: &law::Swept<Wide>,
+) -> Option<(f64, [f64; 2])> {
+    let (left, left_size) = side_f64(&swept.moved, seeds);
+    let (right, right_size) = side_f64(tangents, &swept.gradients);
+    let size = left_size.max(right_size);
+    let apart = (left - right).abs();
+    let part = if apart == 0.0 { 0.0 } else { apart / size };
+    (part.is_finite() && size.is_finite()).then_some((part, [left, right]))
+}
+
+/// A random direction for each of these tensors.
+pub fn directions(x: &[Tensor], rng: &mut Rng) -> Vec<Option<Tensor<Wide>>> {
+    x.iter().map(|x| difference::direction(x, rng)).collect()
+}
+
+/// In f64, also where the node computes in f32: adjointness within [`BOUND`],
+/// and the JVP against differences of the value.
+pub fn in_floats(single: &Single, x: &[Tensor], rng: &mut Rng) -> Found {
+    match try_in_floats(single, x, rng) {
+        Ok(found) => found,
+        Err(error) => failed(&error),
+    }
+}
+
+fn try_in_floats(single: &Single, x: &[Tensor], rng: &mut Rng) -> Result<Found, TapeError> {
+    let graph = &single.graph;
+    let inputs: Result<Vec<Tensor<Wide>>, _> = x.iter().map(as_numbers).collect();
+    let Ok(inputs) = inputs else { return Ok(Found::Nothing("numbers cannot be converted".into())) };
+    let tape = Tape::<Wide>::compile(graph, inputs)?;
+    let outputs = tape.outputs();
+    if outputs.iter().any(|t| t.to_f64().iter().any(|x| x.is_nan())) || x.iter().any(has_nan) {
+        return Ok(Found::Nothing("the value is NaN".into()));
+    }
+    let dx = directions(x, rng);
+    // Seeds are of the size of 1: what a gradient is of is not known.
+    let mut seeds: Vec<Option<Tensor<Wide>>> = vec![None; graph.len()];
+    for &v in graph.outputs() {
+        let ones = Tensor::<Wide>::filled(graph.ty(v).clone(), 1.0).ok();
+        seeds[v.index()] = ones.and_then(|ones| difference::direction(&ones, rng));
+    }
+    let swept = sweep(&tape, dx.clone(), seeds.clone())?;
+    let Some((adjoint, [jvp, vjp])) = gap(&dx, &seeds, &swept) else {
+        return Ok(Found::Nothing("tangents or gradients are not finite".into()));
+    };
+    if adjoint > BOUND {
+        return Ok(Found::Wrong(Fault::NotAdjoint { jvp, vjp }));
+    }
+    let by_rule: Vec<Vec<f64>> = graph
+        .outputs()
+        .iter()
+        .map(|&v| match &swept.moved[v.index()] {
+            Some(t) => t.to_f64(),
+            None => vec![0.0; graph.ty(v).numel()],
+        })
+        .collect();
+    let Some(compared) = difference::compare(single, x, &dx, &by_rule) else {
+        return Ok(Found::Nothing("the value cannot be computed again".into()));
+    };
+    Ok(match compared.differs {
+        Some((result, element, by_rule, by_differences)) => {
+            Found::Wrong(Fault::NotDerivative { result, element, by_rule, by_differences })
+        }
+        None if compared.agree == 0 && compared.kinks == 0 => {
+            Found::Nothing("differences of the value do not settle".into())
+        }
+        None => Found::Tested { adjoint, compared },
+    })
+}
+
