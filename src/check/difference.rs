@@ -16,10 +16,10 @@
 //! A kink shows where the slopes of the two sides differ by as much at a small
 //! step as at a large one: of a smooth function that distance is h f''.
 
-use crate::check::point::as_numbers;
+use crate::check::point::as_wide;
 use crate::check::single::Single;
 use crate::check::source::{Rng, Source};
-use crate::tape::{Data, Numbers, Tape, Tensor, Wide};
+use crate::tape::{Data, Native, Tape, Tensor};
 
 const EIGHTH: [f64; 4] = [4.0 / 5.0, -1.0 / 5.0, 4.0 / 105.0, -1.0 / 280.0];
 const SIXTH: [f64; 3] = [3.0 / 4.0, -3.0 / 20.0, 1.0 / 60.0];
@@ -51,7 +51,7 @@ pub struct Compared {
 }
 
 /// A direction of about the size of the numbers, no component near zero.
-pub fn direction<N: Numbers>(x: &Tensor<N>, rng: &mut Rng) -> Option<Tensor<Wide>> {
+pub fn direction(x: &Tensor, rng: &mut Rng) -> Option<Tensor> {
     if !x.ty().dtype.is_float() {
         return None;
     }
@@ -63,26 +63,25 @@ pub fn direction<N: Numbers>(x: &Tensor<N>, rng: &mut Rng) -> Option<Tensor<Wide
         let size = if v.is_finite() { v.abs().max(least) } else { 0.0 };
         if rng.chance(1, 2) { size * part } else { -size * part }
     });
-    let data = match x.data() {
-        Data::F32(_) => Data::F32(moved.collect()),
-        _ => Data::F64(moved.collect()),
-    };
-    Tensor::new(x.ty().shape.clone(), data)
+    Tensor::new(x.ty().shape.clone(), Data::F64(moved.collect()))
+}
+
+/// A direction stretched by a factor.
+pub fn scaled(dx: &Tensor, factor: f64) -> Option<Tensor> {
+    let stretched = dx.to_f64().into_iter().map(|x| factor * x).collect();
+    Tensor::new(dx.ty().shape.clone(), Data::F64(stretched))
 }
 
 /// The results at x + step dx; `None` where the node refuses.
-fn values(single: &Single, x: &[Tensor], dx: &[Option<Tensor<Wide>>], step: f64) -> Option<Vec<Vec<f64>>> {
+fn values(single: &Single, x: &[Tensor], dx: &[Option<Tensor>], step: f64) -> Option<Vec<Vec<f64>>> {
     let shifted = x.iter().zip(dx).map(|(x, dx)| {
-        let x: Tensor<Wide> = as_numbers(x).ok()?;
+        let x = as_wide(x);
         let Some(dx) = dx else { return Some(x) };
-        let sum = x.to_f64().into_iter().zip(dx.to_f64()).map(|(x, dx)| if dx == 0.0 { x } else { x + step * dx });
-        let data = match x.data() {
-            Data::F32(_) => Data::F32(sum.collect()),
-            _ => Data::F64(sum.collect()),
-        };
-        Tensor::new(x.ty().shape.clone(), data)
+        let sum =
+            x.to_f64().into_iter().zip(dx.to_f64()).map(|(x, dx)| if dx == 0.0 { x } else { x + step * dx });
+        Tensor::new(x.ty().shape.clone(), Data::F64(sum.collect()))
     });
-    let tape = Tape::<Wide>::compile(&single.graph, shifted.collect::<Option<_>>()?).ok()?;
+    let tape = Tape::<Native>::compile(&single.wide, shifted.collect::<Option<_>>()?).ok()?;
     Some(tape.outputs().iter().map(Tensor::to_f64).collect())
 }
 
@@ -98,8 +97,12 @@ struct Element {
     jumps: [(f64, f64); STEPS as usize],
 }
 
-const UNKNOWN: Element =
-    Element { derivative: f64::NAN, error: f64::INFINITY, last: [(f64::NAN, 0.0); 2], jumps: [(f64::NAN, 0.0); STEPS as usize] };
+const UNKNOWN: Element = Element {
+    derivative: f64::NAN,
+    error: f64::INFINITY,
+    last: [(f64::NAN, f64::INFINITY); 2],
+    jumps: [(f64::NAN, 0.0); STEPS as usize],
+};
 
 impl Element {
     /// Whether the slopes of the two sides stay apart.
@@ -114,12 +117,14 @@ impl Element {
     }
 }
 
-/// Compares `by_rule`, the tangents of the results along `dx`, with differences at `x`.
+/// Compares `by_rule`, the tangents of the results along `dx`, each known up to
+/// `noise`, with differences at `x`.
 pub fn compare(
     single: &Single,
     x: &[Tensor],
-    dx: &[Option<Tensor<Wide>>],
+    dx: &[Option<Tensor>],
     by_rule: &[Vec<f64>],
+    noise: &[Vec<f64>],
 ) -> Option<Compared> {
     let centre = values(single, x, dx, 0.0)?;
     let mut known: Vec<Vec<Element>> = centre.iter().map(|v| vec![UNKNOWN; v.len()]).collect();
@@ -143,7 +148,7 @@ pub fn compare(
             break;
         }
     }
-    Some(judge(&centre, &known, by_rule))
+    Some(judge(&centre, &known, by_rule, noise))
 }
 
 /// What one step says of one element.
@@ -157,7 +162,7 @@ fn look(element: &mut Element, k: usize, h: f64, centre: f64, around: &[(f64, f6
     // Rounding grows fourfold from step to step. An estimate that grows by more
     // was good by chance.
     let error = oldest.1.max(before.1 / 8.0);
-    if error < element.error {
+    if oldest.0.is_finite() && before.1.is_finite() && error < element.error {
         (element.derivative, element.error) = (oldest.0, error);
     }
     element.last = [before, (eighth, (eighth - sixth).abs() + rounding)];
@@ -165,7 +170,7 @@ fn look(element: &mut Element, k: usize, h: f64, centre: f64, around: &[(f64, f6
     element.jumps[k] = ((right - left).abs(), rounding);
 }
 
-fn judge(centre: &[Vec<f64>], known: &[Vec<Element>], by_rule: &[Vec<f64>]) -> Compared {
+fn judge(centre: &[Vec<f64>], known: &[Vec<Element>], by_rule: &[Vec<f64>], noise: &[Vec<f64>]) -> Compared {
     let mut found = Compared::default();
     let finite = |x: f64| if x.is_finite() { x.abs() } else { 0.0 };
     // Directions are of the size of the operands: so are derivatives and values.
@@ -181,7 +186,7 @@ fn judge(centre: &[Vec<f64>], known: &[Vec<Element>], by_rule: &[Vec<f64>]) -> C
             let size = t.abs() + element.derivative.abs();
             let gap = (element.derivative - t).abs();
             // The rule's own word does not count here: it may be far off.
-            let slack = SAFETY * element.error;
+            let slack = SAFETY * (element.error + noise[r][i]);
             let resolved = slack <= RESOLVED * element.derivative.abs() || slack <= RELATIVE * scale;
             if t.is_finite() && gap <= slack + RELATIVE * size && (resolved || size == 0.0) {
                 found.agree += 1;

@@ -122,7 +122,9 @@ fn well_typed<N: Numbers>(graph: &Graph, found: &Gradients<N>, rule: &'static st
         {
             let op = match graph.origin(v) {
                 crate::graph::Origin::Node(id) if rule == "JVP" => graph.node(id).op.name(),
-                _ => graph.nodes().iter().find(|n| n.operands().contains(&v)).map_or("input", |n| n.op.name()),
+                _ => {
+                    graph.nodes().iter().find(|n| n.operands().contains(&v)).map_or("input", |n| n.op.name())
+                }
             };
             let why = format!("gave {} for a value of {}", tensor.ty(), graph.ty(v));
             return Err(OpError::BadRule { op, rule, why }.into());

@@ -2,13 +2,13 @@
 
 use crate::check::difference::{self, Compared};
 use crate::check::law::{self, Adjointness, grew, op_error, sweep};
-use crate::check::point::{as_duals, as_floats, as_numbers, as_rationals, has_nan};
+use crate::check::point::{as_duals, as_floats, as_rationals, as_wide, has_nan};
 use crate::check::report::Fault;
 use crate::check::single::Single;
 use crate::check::source::Rng;
 use crate::graph::ValueId;
 use crate::ops::OpError;
-use crate::tape::{Duals, Exact, Numbers, Scalar, Tape, TapeError, Tensor, Wide};
+use crate::tape::{Duals, Exact, Gradients, Native, Scalar, Tape, TapeError, Tensor};
 
 /// Both sides of the law in f64 may differ by this part of what the vectors'
 /// lengths allow: a few hundred roundings of 1e-16, and a thousandfold for
@@ -16,6 +16,10 @@ use crate::tape::{Duals, Exact, Numbers, Scalar, Tape, TapeError, Tensor, Wide};
 pub const BOUND: f64 = 1e-10;
 /// The same for whole graphs, through which roundings grow.
 pub const GRAPH_BOUND: f64 = 1e-8;
+
+/// A JVP is linear: along a direction stretched by these it is stretched too, up
+/// to roundings, which this brings to light.
+const STRETCHES: [f64; 3] = [3.0, 1.4, 0.7];
 
 /// What one point says of a node.
 pub enum Found {
@@ -63,11 +67,7 @@ pub fn exactly(single: &Single, x: &[Tensor], rng: &mut Rng) -> Found {
 
 /// The tangents by rule against those of dual numbers, which follow from the
 /// value alone. At ties both may be right: then differences decide.
-fn derivative(
-    single: &Single,
-    inputs: Vec<Tensor<Exact>>,
-    rng: &mut Rng,
-) -> Result<Found, TapeError> {
+fn derivative(single: &Single, inputs: Vec<Tensor<Exact>>, rng: &mut Rng) -> Result<Found, TapeError> {
     let graph = &single.graph;
     let dx: Vec<_> = graph.input_values().map(|v| law::direction(rng, graph.ty(v))).collect();
     let duals: Option<Vec<_>> = inputs.iter().zip(&dx).map(|(x, dx)| as_duals(x, dx)).collect();
@@ -97,7 +97,7 @@ fn derivative(
 }
 
 /// One side of the law in f64, and the product of the lengths of its vectors.
-fn side_f64<N: Numbers>(a: &[Option<Tensor<N>>], b: &[Option<Tensor<N>>]) -> (f64, f64) {
+fn side_f64(a: &[Option<Tensor>], b: &[Option<Tensor>]) -> (f64, f64) {
     let (mut sum, mut squares) = (0.0, [0.0, 0.0]);
     for (a, b) in a.iter().zip(b) {
         let (Some(a), Some(b)) = (a, b) else { continue };
@@ -112,9 +112,9 @@ fn side_f64<N: Numbers>(a: &[Option<Tensor<N>>], b: &[Option<Tensor<N>>]) -> (f6
 
 /// How far the two sides are apart, as part of what lengths allow; with the sides.
 pub fn gap(
-    tangents: &[Option<Tensor<Wide>>],
-    seeds: &[Option<Tensor<Wide>>],
-    swept: &law::Swept<Wide>,
+    tangents: &[Option<Tensor>],
+    seeds: &[Option<Tensor>],
+    swept: &law::Swept<Native>,
 ) -> Option<(f64, [f64; 2])> {
     let (left, left_size) = side_f64(&swept.moved, seeds);
     let (right, right_size) = side_f64(tangents, &swept.gradients);
@@ -125,7 +125,7 @@ pub fn gap(
 }
 
 /// A random direction for each of these tensors.
-pub fn directions(x: &[Tensor], rng: &mut Rng) -> Vec<Option<Tensor<Wide>>> {
+pub fn directions(x: &[Tensor], rng: &mut Rng) -> Vec<Option<Tensor>> {
     x.iter().map(|x| difference::direction(x, rng)).collect()
 }
 
@@ -139,19 +139,18 @@ pub fn in_floats(single: &Single, x: &[Tensor], rng: &mut Rng) -> Found {
 }
 
 fn try_in_floats(single: &Single, x: &[Tensor], rng: &mut Rng) -> Result<Found, TapeError> {
-    let graph = &single.graph;
-    let inputs: Result<Vec<Tensor<Wide>>, _> = x.iter().map(as_numbers).collect();
-    let Ok(inputs) = inputs else { return Ok(Found::Nothing("numbers cannot be converted".into())) };
-    let tape = Tape::<Wide>::compile(graph, inputs)?;
+    let graph = &single.wide;
+    let inputs: Vec<Tensor> = x.iter().map(as_wide).collect();
+    let tape = Tape::<Native>::compile(graph, inputs)?;
     let outputs = tape.outputs();
     if outputs.iter().any(|t| t.to_f64().iter().any(|x| x.is_nan())) || x.iter().any(has_nan) {
         return Ok(Found::Nothing("the value is NaN".into()));
     }
     let dx = directions(x, rng);
     // Seeds are of the size of 1: what a gradient is of is not known.
-    let mut seeds: Vec<Option<Tensor<Wide>>> = vec![None; graph.len()];
+    let mut seeds: Vec<Option<Tensor>> = vec![None; graph.len()];
     for &v in graph.outputs() {
-        let ones = Tensor::<Wide>::filled(graph.ty(v).clone(), 1.0).ok();
+        let ones = Tensor::<Native>::filled(graph.ty(v).clone(), 1.0).ok();
         seeds[v.index()] = ones.and_then(|ones| difference::direction(&ones, rng));
     }
     let swept = sweep(&tape, dx.clone(), seeds.clone())?;
@@ -161,15 +160,25 @@ fn try_in_floats(single: &Single, x: &[Tensor], rng: &mut Rng) -> Result<Found, 
     if adjoint > BOUND {
         return Ok(Found::Wrong(Fault::NotAdjoint { jvp, vjp }));
     }
-    let by_rule: Vec<Vec<f64>> = graph
-        .outputs()
-        .iter()
-        .map(|&v| match &swept.moved[v.index()] {
-            Some(t) => t.to_f64(),
-            None => vec![0.0; graph.ty(v).numel()],
-        })
-        .collect();
-    let Some(compared) = difference::compare(single, x, &dx, &by_rule) else {
+    let of_outputs = |moved: &Gradients<Native>| -> Vec<Vec<f64>> {
+        let zeros = |v: ValueId| vec![0.0; graph.ty(v).numel()];
+        graph
+            .outputs()
+            .iter()
+            .map(|&v| moved[v.index()].as_ref().map_or_else(|| zeros(v), Tensor::to_f64))
+            .collect()
+    };
+    let by_rule = of_outputs(&swept.moved);
+    let mut noise: Vec<Vec<f64>> = by_rule.iter().map(|t| vec![0.0; t.len()]).collect();
+    for factor in STRETCHES {
+        let stretched =
+            of_outputs(&tape.jvp(dx.iter().map(|dx| difference::scaled(dx.as_ref()?, factor)).collect())?);
+        let pairs = by_rule.iter().flatten().zip(stretched.iter().flatten());
+        for (noise, (t, s)) in noise.iter_mut().flatten().zip(pairs) {
+            *noise = noise.max((t - s / factor).abs());
+        }
+    }
+    let Some(compared) = difference::compare(single, x, &dx, &by_rule, &noise) else {
         return Ok(Found::Nothing("the value cannot be computed again".into()));
     };
     Ok(match compared.differs {
@@ -182,4 +191,3 @@ fn try_in_floats(single: &Single, x: &[Tensor], rng: &mut Rng) -> Result<Found, 
         None => Found::Tested { adjoint, compared },
     })
 }
-

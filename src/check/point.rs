@@ -66,7 +66,12 @@ pub fn draw(source: &mut dyn Source, ty: &ValueType, range: Range, bound: u64) -
 }
 
 /// Inputs for a graph, in a range, or each in one of its own.
-pub fn draw_inputs(source: &mut dyn Source, graph: &Graph, range: Option<Range>, bound: u64) -> Option<Vec<Tensor>> {
+pub fn draw_inputs(
+    source: &mut dyn Source,
+    graph: &Graph,
+    range: Option<Range>,
+    bound: u64,
+) -> Option<Vec<Tensor>> {
     let mut one = |v| {
         let range = range.unwrap_or_else(|| RANGES[source.below(RANGES.len())]);
         draw(source, graph.ty(v), range, bound)
@@ -116,9 +121,15 @@ fn convert<N: Numbers>(
     Tensor::new(tensor.ty().shape.clone(), data).ok_or("elements do not fill the shape")
 }
 
-/// The same numbers in another arithmetic.
-pub fn as_numbers<N: Numbers>(tensor: &Tensor) -> Result<Tensor<N>, Refusal> {
-    convert(tensor, N::F64::from_f64, N::F32::from_f64)
+/// The same numbers, f32 as f64.
+pub fn as_wide(tensor: &Tensor) -> Tensor {
+    let widened = match tensor.data() {
+        Data::F32(v) => {
+            Tensor::new(tensor.ty().shape.clone(), Data::F64(v.iter().map(|&x| f64::from(x)).collect()))
+        }
+        _ => None,
+    };
+    widened.unwrap_or_else(|| tensor.clone())
 }
 
 /// The nearest number of twelve significant bits.
@@ -155,7 +166,9 @@ pub fn as_duals(x: &Tensor<Exact>, dx: &Option<Tensor<Exact>>) -> Option<Tensor<
         let moving = dx.as_ref().map_or(&[][..], rationals);
         rationals(x).iter().enumerate().map(move |(i, value)| match still {
             true => Dual::constant(value.clone()),
-            false => Dual { value: value.clone(), tangent: moving.get(i).cloned().unwrap_or_else(Scalar::zero) },
+            false => {
+                Dual { value: value.clone(), tangent: moving.get(i).cloned().unwrap_or_else(Scalar::zero) }
+            }
         })
     };
     let data = match x.data() {

@@ -22,7 +22,10 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::NotAdjoint { jvp, vjp } => {
-                write!(f, "VJP and JVP are not transposes: <jvp(x; dx), d> = {jvp:e}, <dx, vjp(x; d)> = {vjp:e}")
+                write!(
+                    f,
+                    "VJP and JVP are not transposes: <jvp(x; dx), d> = {jvp:e}, <dx, vjp(x; d)> = {vjp:e}"
+                )
             }
             Fault::NotDerivative { result, element, by_rule, by_differences } => write!(
                 f,
@@ -226,7 +229,8 @@ impl fmt::Display for Report {
         let ops = self.ops();
         let mut rows: Vec<([String; 8], String)> = vec![(HEAD.map(String::from), "note".into())];
         for op in &ops {
-            let note = if let Outcome::Broken(_) = op.outcome { "see below".into() } else { op.outcome.note() };
+            let note =
+                if let Outcome::Broken(_) = op.outcome { "see below".into() } else { op.outcome.note() };
             rows.push((row(op.op, op.nodes.to_string(), &op.outcome, &op.counts, true), note));
         }
         let note = self.graph.note();
@@ -237,7 +241,8 @@ impl fmt::Display for Report {
             let mut line = String::new();
             for (c, (cell, width)) in cells.iter().zip(&widths).enumerate() {
                 // Words to the left, numbers to the right.
-                line += &if c == 0 || c == 2 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
+                line +=
+                    &if c == 0 || c == 2 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
             }
             line += note;
             writeln!(f, "{}", line.trim_end())?;

@@ -1,11 +1,11 @@
 //! What the points say of one node, gathered.
 
+use crate::check::CheckOptions;
 use crate::check::node::{Found, exactly, in_floats};
 use crate::check::point::{RANGES, draw_inputs, has_nan, is_finite, smaller_bound};
 use crate::check::report::{Counts, Fault, NodeReport, Outcome};
 use crate::check::single::Single;
 use crate::check::source::Rng;
-use crate::check::CheckOptions;
 use crate::graph::{Graph, NodeId};
 use crate::ops::Rule;
 use crate::tape::{Tape, Tensor};

@@ -1,15 +1,15 @@
 //! Points of the graph, and the law for the graph as a whole.
 
 use crate::check::CheckOptions;
+use crate::check::difference;
 use crate::check::law::{self, Adjointness, sweep};
 use crate::check::node::{GRAPH_BOUND, directions, gap};
-use crate::check::point::{RANGES, as_numbers, draw_inputs, is_finite, smaller_bound};
+use crate::check::point::{RANGES, as_wide, draw_inputs, is_finite, smaller_bound};
 use crate::check::report::{Counts, Fault, Outcome};
-use crate::check::single::Single;
+use crate::check::single::{Single, widened};
 use crate::check::source::{Rng, Source};
-use crate::check::difference;
 use crate::graph::Graph;
-use crate::tape::{Data, Tape, TapeError, Tensor, Wide};
+use crate::tape::{Data, Native, Tape, TapeError, Tensor};
 
 /// Times that a point of the graph is drawn.
 const TRIES: usize = 24;
@@ -31,7 +31,12 @@ pub struct Whole<'a> {
 
 impl<'a> Whole<'a> {
     pub fn new(graph: &'a Graph, options: &'a CheckOptions) -> Whole<'a> {
-        let work = || graph.nodes_with_ids().filter_map(|(id, _)| Some(Single::new(graph, id).ok()?.work())).sum::<f64>();
+        let work = || {
+            graph
+                .nodes_with_ids()
+                .filter_map(|(id, _)| Some(Single::new(graph, id).ok()?.work()))
+                .sum::<f64>()
+        };
         let inexact = if graph.nodes().iter().any(|n| !n.op.row().exact) {
             Some("not all ops are exact")
         } else if work() > options.exact_work {
@@ -120,7 +125,8 @@ impl<'a> Whole<'a> {
             let bound = self.bound.max(1);
             let mut index = |source: &mut dyn Source| (source.bits() % bound) as i64;
             let mut fractions = |v| law::fractions(rng, self.graph.ty(v), &mut index);
-            let Some(inputs) = self.graph.input_values().map(&mut fractions).collect::<Option<Vec<_>>>() else {
+            let Some(inputs) = self.graph.input_values().map(&mut fractions).collect::<Option<Vec<_>>>()
+            else {
                 return false;
             };
             match Tape::<crate::tape::Exact>::compile(self.graph, inputs.clone()) {
@@ -158,16 +164,15 @@ impl<'a> Whole<'a> {
     fn in_floats(&self, tape: &Tape<'_>, rng: &mut Rng) -> Result<Option<(f64, [f64; 2])>, TapeError> {
         let given: Option<Vec<Tensor>> = self.graph.input_values().map(|v| tape.value(v)).collect();
         let Some(given) = given else { return Ok(None) };
-        let Ok(inputs) = given.iter().map(as_numbers).collect::<Result<Vec<Tensor<Wide>>, _>>() else {
-            return Ok(None);
-        };
+        let inputs = given.iter().map(as_wide).collect();
+        let graph = widened(self.graph)?;
         let dx = directions(&given, rng);
         let seed = |v| {
-            let ones = Tensor::<Wide>::filled(self.graph.ty(v).clone(), 1.0).ok()?;
+            let ones = Tensor::<Native>::filled(graph.ty(v).clone(), 1.0).ok()?;
             difference::direction(&ones, rng)
         };
-        let seeds: Vec<_> = self.graph.values().map(seed).collect();
-        let tape = Tape::<Wide>::compile(self.graph, inputs)?;
+        let seeds: Vec<_> = graph.values().map(seed).collect();
+        let tape = Tape::<Native>::compile(&graph, inputs)?;
         let swept = sweep(&tape, dx.clone(), seeds.clone())?;
         Ok(gap(&dx, &seeds, &swept))
     }

@@ -98,8 +98,10 @@ pub struct CodeReport {
     pub items: usize,
     /// Names of every symbol that the code refers to.
     pub symbols: Vec<String>,
-    /// Cranelift IR and assembly, where asked for.
-    pub listing: String,
+    /// Cranelift IR, where asked for.
+    pub clif: String,
+    /// Assembly, where asked for.
+    pub assembly: String,
 }
 
 /// Machine code of one function and the data it points to.

@@ -44,7 +44,8 @@ pub struct Made {
     align: u64,
     bytes: Vec<u8>,
     relocs: Vec<ModuleReloc>,
-    listing: String,
+    clif: String,
+    assembly: String,
 }
 
 /// Generates the code of a function. The context is used again and again, and so
@@ -68,7 +69,8 @@ fn generate(
             align: u64::from(code.buffer.alignment).max(16),
             bytes: code.code_buffer().to_vec(),
             relocs: relocs.iter().map(|r| ModuleReloc::from_mach_reloc(r, &context.func, id)).collect(),
-            listing: listing.unwrap_or_default() + code.vcode.as_deref().unwrap_or_default(),
+            clif: listing.unwrap_or_default(),
+            assembly: code.vcode.clone().unwrap_or_default(),
         })
     });
     context.clear();
@@ -193,7 +195,8 @@ pub fn place(module: &mut JITModule, made: Made, report: &mut CodeReport) -> Res
     module.define_function_bytes(made.id, made.align, &made.bytes, &made.relocs)?;
     report.functions += 1;
     report.bytes += made.bytes.len();
-    report.listing.push_str(&made.listing);
+    report.clif.push_str(&made.clif);
+    report.assembly.push_str(&made.assembly);
     Ok(())
 }
 

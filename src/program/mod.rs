@@ -33,8 +33,10 @@ pub struct Report {
     pub workspace_bytes: usize,
     /// Names of the runtime functions that the code calls.
     pub symbols: Vec<String>,
-    /// Cranelift IR and assembly, where [`Options::listing`] asks for it.
-    pub listing: String,
+    /// Cranelift IR of all functions, where [`Options::listing`] asks for it.
+    pub clif: String,
+    /// Their assembly.
+    pub assembly: String,
 }
 
 struct Inner {
@@ -126,7 +128,8 @@ impl Program {
             report.functions += code.functions;
             report.items += code.items;
             report.symbols.extend(code.symbols.iter().cloned());
-            report.listing.push_str(&code.listing);
+            report.clif.push_str(&code.clif);
+            report.assembly.push_str(&code.assembly);
         }
         report.symbols.sort_unstable();
         report.symbols.dedup();

@@ -27,7 +27,7 @@ use thiserror::Error;
 pub use buf::{Buf, Element, Spare};
 pub use dual::{Dual, Duals};
 pub use rational::{Exact, GREW, bits, one};
-pub use scalar::{Native, Numbers, Pairs, Refusal, Scalar, Wide};
+pub use scalar::{Native, Numbers, Pairs, Refusal, Scalar};
 pub use tensor::{Data, Tensor};
 
 /// Errors of the tape. The texts are those of the system this one follows.

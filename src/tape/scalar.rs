@@ -317,20 +317,3 @@ impl Numbers for Native {
         f64::from(*x)
     }
 }
-
-/// Both float types as f64: the formulas of f32 rules at full precision.
-#[derive(Clone, Copy, Debug)]
-pub struct Wide;
-
-impl Numbers for Wide {
-    type F64 = f64;
-    type F32 = f64;
-
-    fn narrow(x: &f64) -> f64 {
-        *x
-    }
-
-    fn widen(x: &f64) -> f64 {
-        *x
-    }
-}

@@ -38,7 +38,8 @@ fn every_op_of_the_table_passes() {
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
     let mut outcomes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for seed in 0..4000 {
-        let Ok(drafted) = generate(&mut Rng::new(seed), &Profile { limits: &[6, 24, 48], ..Profile::RUN }) else {
+        let Ok(drafted) = generate(&mut Rng::new(seed), &Profile { limits: &[6, 24, 48], ..Profile::RUN })
+        else {
             continue;
         };
         let draft = Draft::of(&drafted);
@@ -67,7 +68,11 @@ fn every_op_of_the_table_passes() {
             Some((_, true)) => tested += 1,
             _ => untested.push((row.name, found)),
         }
-        assert!(!row.exact || found.is_some_and(|f| f.contains("exact")), "{} is exact, but {found:?}", row.name);
+        assert!(
+            !row.exact || found.is_some_and(|f| f.contains("exact")),
+            "{} is exact, but {found:?}",
+            row.name
+        );
     }
     println!("check_rules: {exact} ops exact, {tested} tested, untested: {untested:?}");
     assert!(untested.is_empty(), "no outcome for {untested:?}");

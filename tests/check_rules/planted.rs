@@ -176,8 +176,12 @@ fn a_jvp_off_by_a_millionth() {
 fn both_rules_wrong_alike() {
     static ROW: Row = Row {
         value: Value::Map(MapFn::Tanh),
-        vjp: Rule::By(|e, site, d| contribution(d, |d| e.one(make::scale(0.5), &[d]).and_then(|d| cos_times(e, site, d)))),
-        jvp: Rule::By(|e, site, t| tangent(t, |t| e.one(make::scale(0.5), &[t]).and_then(|t| cos_times(e, site, t)))),
+        vjp: Rule::By(|e, site, d| {
+            contribution(d, |d| e.one(make::scale(0.5), &[d]).and_then(|d| cos_times(e, site, d)))
+        }),
+        jvp: Rule::By(|e, site, t| {
+            tangent(t, |t| e.one(make::scale(0.5), &[t]).and_then(|t| cos_times(e, site, t)))
+        }),
         ..UNARY
     };
     is_broken("alike", &ROW, not_derivative);
@@ -186,8 +190,12 @@ fn both_rules_wrong_alike() {
 #[test]
 fn both_rules_wrong_by_a_millionth() {
     static ROW: Row = Row {
-        vjp: Rule::By(|e, site, d| contribution(d, |d| e.one(make::scale(1.000_001), &[d]).and_then(|d| cos_times(e, site, d)))),
-        jvp: Rule::By(|e, site, t| tangent(t, |t| e.one(make::scale(1.000_001), &[t]).and_then(|t| cos_times(e, site, t)))),
+        vjp: Rule::By(|e, site, d| {
+            contribution(d, |d| e.one(make::scale(1.000_001), &[d]).and_then(|d| cos_times(e, site, d)))
+        }),
+        jvp: Rule::By(|e, site, t| {
+            tangent(t, |t| e.one(make::scale(1.000_001), &[t]).and_then(|t| cos_times(e, site, t)))
+        }),
         ..UNARY
     };
     is_broken("millionth alike", &ROW, not_derivative);
@@ -207,7 +215,8 @@ fn both_rules_wrong_in_a_part_of_the_domain() {
 fn exact_ops_are_held_to_equality() {
     static SWAPPED: Row = Row { vjp: Rule::By(|e, site, d| product_vjp(e, site, d, [0, 1])), ..PRODUCT };
     is_broken("swapped factors", &SWAPPED, not_adjoint);
-    static MINUS: Row = Row { jvp: Rule::By(|e, site, t| product_jvp(e, site, t, |e, a, b| e.sub(a, b))), ..PRODUCT };
+    static MINUS: Row =
+        Row { jvp: Rule::By(|e, site, t| product_jvp(e, site, t, |e, a, b| e.sub(a, b))), ..PRODUCT };
     is_broken("minus", &MINUS, not_adjoint);
     // Off by 2^-40: no bound in floating point would see it.
     const TINY: f64 = 1.0 + 1.0 / (1u64 << 40) as f64;
@@ -248,7 +257,12 @@ fn one_rule_missing_or_zero() {
     static ZERO: Row = Row { vjp: Rule::Zero, jvp: Rule::Zero, ..UNARY };
     assert_eq!(verdict(&ZERO, dtype::f64).outcome, Outcome::ZeroByRule { moves: true });
     static STEPS: Row = Row { value: Value::Map(MapFn::Floor), ..ZERO };
-    assert_eq!(verdict(&STEPS, dtype::f64).outcome, Outcome::ZeroByRule { moves: false }, "{}", around(&STEPS, dtype::f64));
+    assert_eq!(
+        verdict(&STEPS, dtype::f64).outcome,
+        Outcome::ZeroByRule { moves: false },
+        "{}",
+        around(&STEPS, dtype::f64)
+    );
 }
 
 #[test]
@@ -273,10 +287,8 @@ fn rules_that_give_the_wrong_type() {
 
 #[test]
 fn a_rule_that_is_nan() {
-    static ROW: Row = Row {
-        jvp: Rule::By(|e, _, t| tangent(t, |t| e.one(make::scale(f64::NAN), &[t]))),
-        ..UNARY
-    };
+    static ROW: Row =
+        Row { jvp: Rule::By(|e, _, t| tangent(t, |t| e.one(make::scale(f64::NAN), &[t]))), ..UNARY };
     let node = verdict(&ROW, dtype::f64);
     assert!(!matches!(node.outcome, Outcome::Tested | Outcome::Exact), "{:?}", node.outcome);
 }
@@ -305,7 +317,16 @@ fn one_element_wrong_among_many() {
 
 #[test]
 fn the_report_names_the_node_and_its_line() {
-    static ROW: Row = Row { name: "my_sine", vjp: Rule::By(|e, site, d| contribution(d, |d| { let c = cos_times(e, site, d)?; e.neg(c) })), ..UNARY };
+    static ROW: Row = Row {
+        name: "my_sine",
+        vjp: Rule::By(|e, site, d| {
+            contribution(d, |d| {
+                let c = cos_times(e, site, d)?;
+                e.neg(c)
+            })
+        }),
+        ..UNARY
+    };
     let g = Builder::new();
     let x = g.input("x", dtype::f64, [2]);
     let line = line!() + 1;
@@ -314,7 +335,12 @@ fn the_report_names_the_node_and_its_line() {
     let text = report.to_string();
     assert!(text.contains(&format!("at {}:{line}", file!())), "{text}");
     assert!(text.contains("node n1: my_sine: VJP and JVP are not transposes"), "{text}");
-    assert!(text.ends_with("2 nodes at 5 points (seed 1): 1 exact, 0 tested, 0 zero by rule, 0 not testable, 1 broken"), "{text}");
+    assert!(
+        text.ends_with(
+            "2 nodes at 5 points (seed 1): 1 exact, 0 tested, 0 zero by rule, 0 not testable, 1 broken"
+        ),
+        "{text}"
+    );
     // The law of the whole graph is broken with it.
     assert!(matches!(report.graph, Outcome::Broken(_)), "{text}");
 }

@@ -8,9 +8,11 @@ use cotangent::{Builder, Checked, Forms, Graph, Options, Program, RunError, Tape
 /// What the tape says, and that every form of a compiled program says the same.
 fn first(graph: &Graph, x: &[f64]) -> Option<NonFinite> {
     let shape = graph.shape(graph.input_values().next().expect("an input")).clone();
-    let tape: Tape<'_> = Tape::compile(graph, vec![Tensor::f64(shape, x).expect("a tensor")]).expect("a tape");
+    let tape: Tape<'_> =
+        Tape::compile(graph, vec![Tensor::f64(shape, x).expect("a tensor")]).expect("a tape");
     let found = tape.first_nonfinite();
-    let all = Forms::FORWARD | Forms::VALUE_AND_GRAD | Forms::VJP | Forms::REVERSE | Forms::DENSE | Forms::JVP;
+    let all =
+        Forms::FORWARD | Forms::VALUE_AND_GRAD | Forms::VJP | Forms::REVERSE | Forms::DENSE | Forms::JVP;
     let options = Options::default().forms(all).checked(Checked::Finite);
     let program = Program::compile(graph, &options).expect("a program");
     let mut ws = program.workspace();
@@ -19,15 +21,29 @@ fn first(graph: &Graph, x: &[f64]) -> Option<NonFinite> {
     let runs = [
         program.forward(&mut ws, &[x.into()], &mut [(&mut y).into()]),
         program.value_and_grad(&mut ws, &[x.into()], &mut [(&mut dx).into()]).map(|_| ()),
-        program.value_and_vjp(&mut ws, &[x.into()], &[(&1.0).into()], &mut [(&mut y).into()], &mut [(&mut dx).into()]),
-        program.jvp(&mut ws, &[x.into()], &[(&direction).into()], &mut [(&mut y).into()], &mut [(&mut dy).into()]),
+        program.value_and_vjp(
+            &mut ws,
+            &[x.into()],
+            &[(&1.0).into()],
+            &mut [(&mut y).into()],
+            &mut [(&mut dx).into()],
+        ),
+        program.jvp(
+            &mut ws,
+            &[x.into()],
+            &[(&direction).into()],
+            &mut [(&mut y).into()],
+            &mut [(&mut dy).into()],
+        ),
         program.forward_dense(&mut ws, &[x.into()]),
     ];
     for run in runs {
         match (&found, run) {
             (None, Ok(())) => {}
             // NaN is not equal to itself: the texts are.
-            (Some(found), Err(RunError::NonFinite(other))) => assert_eq!(found.to_string(), other.to_string()),
+            (Some(found), Err(RunError::NonFinite(other))) => {
+                assert_eq!(found.to_string(), other.to_string())
+            }
             (found, run) => panic!("tape: {found:?}, compiled: {run:?}"),
         }
     }

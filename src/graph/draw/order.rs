@@ -72,7 +72,8 @@ fn crossings(layers: &Layers, rows: &[Vec<usize>], place: &[usize]) -> u64 {
         let mut sums = vec![0u64; below.len() + 1];
         let mut so_far = 0u64;
         for &item in row {
-            let mut ends: Vec<usize> = layers.below[item].iter().map(|&m| place[m].min(below.len() - 1)).collect();
+            let mut ends: Vec<usize> =
+                layers.below[item].iter().map(|&m| place[m].min(below.len() - 1)).collect();
             ends.sort_unstable();
             // Edges already there that end further right are crossed.
             for &end in &ends {

@@ -1,8 +1,8 @@
 //! Where boxes and bends stand.
 
+use super::Sketch;
 use super::layers::Item;
 use super::order::Ordered;
-use super::Sketch;
 
 /// Width of a character and height of a line, in pixels.
 pub(super) const GLYPH: f64 = 7.25;
