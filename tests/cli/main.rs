@@ -3,6 +3,7 @@
 mod calls;
 mod files;
 mod messages;
+mod readme;
 mod shown;
 
 use std::io::Write;
