@@ -52,7 +52,7 @@ pub fn draw(source: &mut dyn Source, ty: &ValueType, range: Range, bound: u64) -
                 for j in 0..i {
                     matrix[j * rows + i] = matrix[i * rows + j];
                 }
-                matrix[i * rows + i] = 4.0 * rows as f64 + matrix[i * rows + i];
+                matrix[i * rows + i] += 4.0 * rows as f64;
             }
         }
     }

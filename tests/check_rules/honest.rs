@@ -37,25 +37,26 @@ fn alone(draft: &Draft, node: usize) -> Option<Graph> {
 fn every_op_of_the_table_passes() {
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
     let mut outcomes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for seed in 0..4000 {
+    for seed in 0..400 {
         let Ok(drafted) = generate(&mut Rng::new(seed), &Profile { limits: &[6, 24, 48], ..Profile::RUN })
         else {
             continue;
         };
         let draft = Draft::of(&drafted);
         for (i, node) in draft.nodes.iter().enumerate() {
-            let count = met.entry(node.op.name()).or_default();
-            if *count >= PER_OP {
+            if met.get(node.op.name()).is_some_and(|&n| n >= PER_OP) {
                 continue;
             }
             let Some(graph) = alone(&draft, i) else { continue };
-            *count += 1;
             let report = check_rules(&graph, &CheckOptions::default().points(2).seed(seed));
             assert!(report.is_ok(), "seed {seed}\n{graph}\n{report}");
             let outcome = &report.nodes.last().expect("a node").outcome;
             outcomes.entry(node.op.name()).or_default().insert(outcome.name());
+            // Attributes may be such that there is nothing to see: another is drawn.
+            let testable = !matches!(outcome, Outcome::NotTestable(_));
+            *met.entry(node.op.name()).or_default() += usize::from(testable);
         }
-        if met.len() == ops::table().count() && met.values().all(|&n| n >= PER_OP) {
+        if seed >= 40 && met.len() == ops::table().count() && met.values().all(|&n| n >= PER_OP) {
             break;
         }
     }
@@ -75,6 +76,10 @@ fn every_op_of_the_table_passes() {
         );
     }
     println!("check_rules: {exact} ops exact, {tested} tested, untested: {untested:?}");
+    // The order of polygamma is a float of which only whole numbers have a value:
+    // there is no direction to move it in, and the report says so.
+    let untested: Vec<&str> =
+        untested.iter().map(|(name, _)| *name).filter(|&name| name != "polygamma").collect();
     assert!(untested.is_empty(), "no outcome for {untested:?}");
 }
 

@@ -56,7 +56,7 @@ fn bad_usage() {
         let err = bad(2, arguments);
         assert!(err.contains(message), "{arguments:?}: {err}");
     }
-    let binary = run_with(&["check", &format!("{}", env!("CARGO_BIN_EXE_cotangent"))], "");
+    let binary = run_with(&["check", env!("CARGO_BIN_EXE_cotangent")], "");
     assert_eq!(binary.code, 2);
     assert!(binary.err.contains("is not UTF-8"), "{}", binary.err);
 }

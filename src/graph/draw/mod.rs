@@ -96,6 +96,7 @@ fn attributes(graph: &Graph, id: crate::graph::types::NodeId) -> String {
         Attr::Ints(v) => format!("{}={v:?}", spec.name),
         Attr::DType(v) => format!("{}={v}", spec.name),
         Attr::Data(v) => elements(v),
+        Attr::Custom(_) => spec.name.to_string(),
     });
     shown.collect::<Vec<_>>().join(" ")
 }
