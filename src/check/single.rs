@@ -10,7 +10,7 @@ pub fn widened(graph: &Graph) -> Result<Graph, OpError> {
     let mut made = Graph::new();
     for (v, input) in graph.input_values().zip(graph.inputs()) {
         let ty = graph.ty(v);
-        made.push_input(&input.name, ValueType::new(wide(ty.dtype), ty.shape.clone()))?;
+        made.push_input(input.name.clone(), ValueType::new(wide(ty.dtype), ty.shape.clone()))?;
     }
     for node in graph.nodes() {
         let attrs = node.op.attrs.all().iter().map(|attr| match attr {

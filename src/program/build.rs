@@ -333,8 +333,7 @@ impl Functions {
             jobs.push(Box::new(|| {
                 let all: Vec<ValueId> = graph.values().collect();
                 let places: Vec<Place> = primal_places(&watched).collect();
-                let forward =
-                    function(graph, &graph.with_outputs(&all)?, &inputs, &places, persist, options)?;
+                let forward = function(graph, graph, &all, &inputs, &places, persist, options)?;
                 Ok(Made::new(Slot::Watch, forward))
             }));
         }
