@@ -173,7 +173,7 @@ fn dense_eq_sparse_on_reached() {
             match sparse.get(&v) {
                 Some(s) => assert_eq!(s.as_f64().unwrap(), dense.as_slice()),
                 None => {
-                    assert!(dense.iter().all(|x| Number::is_zero(x)));
+                    assert!(dense.iter().all(Number::is_zero));
                     unreached += 1;
                 }
             }

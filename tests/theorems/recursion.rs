@@ -262,7 +262,7 @@ pub fn backprop<S: Number>(
 impl List {
     /// A random list; `exact` leaves out what rationals have not.
     pub fn random(rng: &mut Rng, exact: bool) -> List {
-        let inputs: Vec<bool> = (0..2 + rng.next() % 3).map(|_| rng.next() % 2 == 0).collect();
+        let inputs: Vec<bool> = (0..2 + rng.next() % 3).map(|_| rng.next().is_multiple_of(2)).collect();
         let mut vectors = inputs.clone();
         let mut nodes = Vec::new();
         let wanted = 4 + rng.next() % 14;
@@ -271,7 +271,7 @@ impl List {
                 let all: Vec<usize> = (0..vectors.len()).filter(|&i| vectors[i] == vector).collect();
                 (!all.is_empty()).then(|| all[rng.next() as usize % all.len()])
             };
-            let vector = rng.next() % 2 == 0;
+            let vector = rng.next().is_multiple_of(2);
             let (a, b, c) = (of(vector, rng), of(vector, rng), of(vector, rng));
             let (Some(a), Some(b), Some(c)) = (a, b, c) else { continue };
             let (node, result) = match rng.next() % 15 {
