@@ -156,7 +156,8 @@ fn look(element: &mut Element, k: usize, h: f64, centre: f64, around: &[(f64, f6
     let eighth: f64 = around.iter().zip(EIGHTH).map(|((a, b), c)| c * (a - b)).sum::<f64>() / h;
     let sixth: f64 = around.iter().zip(SIXTH).map(|((a, b), c)| c * (a - b)).sum::<f64>() / h;
     let size = around.iter().fold(centre.abs(), |s, (a, b)| s.max(a.abs()).max(b.abs()));
-    let rounding = ROUNDINGS * f64::EPSILON * (size + 4.0 * eighth.abs()) / h;
+    // What underflows is off by a part of the smallest normal number.
+    let rounding = ROUNDINGS * (f64::EPSILON * (size + 4.0 * eighth.abs()) + f64::MIN_POSITIVE) / h;
     let [oldest, mut before] = element.last;
     before.1 += (before.0 - eighth).abs();
     // Rounding grows fourfold from step to step. An estimate that grows by more

@@ -219,3 +219,17 @@ fn the_table_is_aligned() {
     }
     assert!(text.contains("gradients stop here"), "{text}");
 }
+
+/// Where a weight underflows, so do its differences.
+#[test]
+fn what_underflows_is_no_error() {
+    for far in 725..747 {
+        let g = Builder::new();
+        let x = g.input("x", dtype::f64, [2, 3]);
+        let graph = g.finish(&[x.softmax(1)]).expect("a graph");
+        let far = -f64::from(far);
+        let at = Tensor::f64([2, 3], &[0.0, -1.0, far, 0.5, far - 0.25, 0.1]).expect("six elements");
+        let report = check_rules(&graph, &CheckOptions::default().points(10).at(vec![at]));
+        assert!(report.is_ok(), "{far}: {report}");
+    }
+}

@@ -102,3 +102,52 @@ fn bad_files_of_numbers() {
         }
     }
 }
+
+fn shipped(name: &str) -> String {
+    format!("{}/tests/data/ir/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The loss of PyTorch's network and a gradient, from the interchange file and its
+/// parameters: as the library imports them.
+#[test]
+fn interchange_file_with_parameters() {
+    let (net, parameters) = (shipped("mlp.json"), shipped("mlp.safetensors"));
+    let text = fs::read_to_string(&net).expect("a file");
+    let graph = cotangent::ir::IrGraph::parse(&text).expect("a graph");
+    let payload = cotangent::ir::Payload::from_safetensors(&fs::read(&parameters).expect("a file"));
+    let payload = payload.expect("parameters");
+    let made = cotangent::ir::exec_graph_of_ir(&graph, &payload).expect("a graph of ours");
+    let n = made.in_shape().numel();
+    let x: Vec<f64> = (0..n).map(|i| (i as f64).sin()).collect();
+    let values = made.denote_all(&x).expect("values");
+    let (shape, value) = &values[graph.output_id()];
+    assert_eq!(shape.numel(), value.len());
+
+    let given = format!("x={}", x.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(","));
+    let out = scratch("ir-output.safetensors").display().to_string();
+    good(&["run", &net, "-i", &parameters, "-i", &given, "--out", &out]);
+    let bytes = fs::read(&out).expect("a file");
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
+    assert_eq!(tensors.tensor("output0").expect("the output").data(), doubles(value));
+
+    let single = good(&["run", &net, "--f32", "-i", &parameters, "-i", &given]);
+    assert!(single.starts_with("output0: f32["), "{single}");
+    let err = bad(2, &["run", &net, "-i", &given]);
+    assert!(err.contains("no value for input") && err.contains(".W"), "{err}");
+}
+
+#[test]
+fn errors_point_into_interchange_files() {
+    let good_text = fs::read_to_string(shipped("mlp.json")).expect("a file");
+    let wrong = file("wrong.json", good_text.replacen("\"linear\"", "\"linaer\"", 1).as_bytes());
+    let err = bad(2, &["run", &wrong, "--random", "1"]);
+    assert!(
+        err.contains("unsupported kind `linaer`") && err.contains("wrong.json:") && err.contains('^'),
+        "{err}"
+    );
+    let cut = file("cut.json", &good_text.as_bytes()[..good_text.len() / 2]);
+    let err = bad(2, &["show", &cut]);
+    assert!(err.contains("cut.json:") && err.contains('^'), "{err}");
+    let err = bad(2, &["show", &path("regression.ct"), "--f32"]);
+    assert!(err.contains("--f32 is for interchange files"), "{err}");
+}

@@ -9,6 +9,7 @@ Examples:
   cotangent run model.ct --input x=1,2,3         outputs at a point
   cotangent grad model.ct --random 7             value and gradient at a random point
   cotangent grad model.ct -i w.safetensors -i x=x.npy --wrt w --out g.safetensors
+  cotangent grad net.json -i net.safetensors -i x=x.npy --wrt 1.W,1.b
   cotangent bench model.ct --random 7            tape against compiled code
   cotangent show model.ct --as svg > model.svg   a picture
   cat model.ct | cotangent show - --as asm --form value-and-grad
@@ -39,8 +40,12 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct GraphArgs {
-    /// A graph in the text form; `-` reads standard input
+    /// A graph in the text form, or a torchlean.ir.v1 file, whose parameters are inputs
+    /// with names such as 1.W; `-` reads standard input
     pub file: PathBuf,
+    /// Read an interchange file in f32 rather than f64
+    #[arg(long = "f32")]
+    pub single: bool,
 }
 
 #[derive(Debug, Args)]

@@ -62,7 +62,7 @@ fn nice(nanoseconds: f64) -> String {
 
 /// `bench`
 pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
-    let file = GraphFile::read(&args.graph.file)?;
+    let file = GraphFile::read(&args.graph.file, args.graph.single)?;
     let inputs = values::inputs(&file, &args.inputs)?;
     let graph = &file.graph;
     let scalar = match graph.outputs() {

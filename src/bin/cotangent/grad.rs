@@ -85,7 +85,7 @@ fn tape<'f>(file: &'f GraphFile, args: &RunArgs, inputs: Vec<Tensor>) -> Result<
 
 /// `run`
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let file = GraphFile::read(&args.graph.file)?;
+    let file = GraphFile::read(&args.graph.file, args.graph.single)?;
     let inputs = values::inputs(&file, &args.inputs)?;
     let graph = &file.graph;
     let types: Vec<&ValueType> = graph.outputs().iter().map(|&v| graph.ty(v)).collect();
@@ -108,7 +108,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 
 /// `grad`
 pub fn grad(args: &GradArgs) -> Result<(), Failure> {
-    let file = GraphFile::read(&args.run.graph.file)?;
+    let file = GraphFile::read(&args.run.graph.file, args.run.graph.single)?;
     let inputs = values::inputs(&file, &args.run.inputs)?;
     let graph = &file.graph;
     let wrt: Vec<ValueId> = match args.wrt.is_empty() {

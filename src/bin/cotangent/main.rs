@@ -48,7 +48,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
 }
 
 fn check(args: &args::CheckArgs) -> Result<(), Failure> {
-    let file = GraphFile::read(&args.graph.file)?;
+    let file = GraphFile::read(&args.graph.file, args.graph.single)?;
     let mut options = CheckOptions::default().points(args.points).seed(args.seed);
     if !args.inputs.input.is_empty() {
         options = options.at(values::inputs(&file, &args.inputs)?);

@@ -34,7 +34,7 @@ fn derived(file: &GraphFile, form: Form) -> Result<Graph, Failure> {
 
 /// `show`
 pub fn show(args: &ShowArgs) -> Result<(), Failure> {
-    let file = GraphFile::read(&args.graph.file)?;
+    let file = GraphFile::read(&args.graph.file, args.graph.single)?;
     let text = match args.how {
         As::Text => derived(&file, args.form)?.to_string(),
         As::Dot => derived(&file, args.form)?.to_dot(),
