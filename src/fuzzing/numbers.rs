@@ -15,7 +15,9 @@ pub enum Kind {
     Bits,
     /// Zeros of both signs and ones, so that signs of zero meet.
     Zeros,
-    /// One number everywhere, one that is absorbed or absorbs.
+    /// One number everywhere, one that is absorbed or absorbs. Drawn where compiled code
+    /// is compared.
+    #[cfg_attr(not(feature = "jit"), allow(dead_code))]
     Same,
     /// Small dyadic fractions: exact also after rounding to f32.
     Dyadic,

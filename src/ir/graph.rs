@@ -26,7 +26,7 @@ pub struct IrNode {
 
 impl IrNode {
     /// Whether shapes and attributes fit those of the nodes before it.
-    #[cfg(feature = "fuzzing")]
+    #[cfg(all(feature = "fuzzing", feature = "jit"))]
     pub(crate) fn is_consistent(&self, before: &[IrNode]) -> bool {
         check::shapes(before, self).is_ok()
     }
