@@ -137,7 +137,11 @@ pub fn meaning(
         Kind::Sqrt => Meant::exactly(unary(|x| maximum(x, 0.0).sqrt())),
         Kind::Inv => Meant::exactly(unary(|x| 1.0 / x)),
         Kind::Tanh => Meant::about(unary(f64::tanh), 4.0),
-        Kind::Sigmoid => Meant::about(unary(|x| 1.0 / (1.0 + (-x).exp())), 8.0),
+        // exp(-x) overflows where the value is still a number.
+        Kind::Sigmoid => Meant::about(
+            unary(|x| if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }),
+            8.0,
+        ),
         Kind::Exp => Meant::about(unary(f64::exp), 4.0),
         Kind::Log => Meant::about(unary(f64::ln), 4.0),
         Kind::Sin => Meant::about(unary(f64::sin), 4.0),
