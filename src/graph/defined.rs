@@ -98,6 +98,12 @@ impl<'b> Var<'b> {
         self.op2(make::outer(), other, Location::caller())
     }
 
+    /// x / (1 + |x|); NaN at infinity.
+    #[track_caller]
+    pub fn softsign(self) -> Var<'b> {
+        self.op1(make::softsign(), Location::caller())
+    }
+
     /// The sum of the diagonal of a matrix.
     #[track_caller]
     pub fn trace(self) -> Var<'b> {

@@ -127,8 +127,32 @@ pub static LEAKY_RELU: Row = Row {
     ..UNARY
 };
 
+/// x / (1 + |x|), NaN at infinity. The slope 1 / (1 + |x|)^2 is written so that nothing cancels.
+pub static SOFTSIGN: Row = Row {
+    name: "softsign",
+    value: Value::Expand(|e, site| {
+        let widened = one_plus_abs(e, site.operands[0])?;
+        Ok(smallvec![e.div(site.operands[0], widened)?])
+    }),
+    vjp: Rule::By(|e, site, d| unary_vjp(d, |d| softsign_slope(e, site.operands[0], d))),
+    jvp: Rule::By(|e, site, t| unary_jvp(t, |dx| softsign_slope(e, site.operands[0], dx))),
+    ..UNARY
+};
+
 pub static ROWS: &[&Row] =
-    &[&LOGSIGMOID, &SILU, &GELU_ERF, &GELU_TANH, &MISH, &TANH_SOFTPLUS, &ELU, &LEAKY_RELU];
+    &[&LOGSIGMOID, &SILU, &GELU_ERF, &GELU_TANH, &MISH, &TANH_SOFTPLUS, &ELU, &LEAKY_RELU, &SOFTSIGN];
+
+fn one_plus_abs(e: &mut dyn Emitter, x: ValueId) -> R {
+    let size = e.unary(make::abs(), x)?;
+    let one = e.scalar_like(x, 1.0)?;
+    e.add(one, size)
+}
+
+fn softsign_slope(e: &mut dyn Emitter, x: ValueId, d: ValueId) -> R {
+    let widened = one_plus_abs(e, x)?;
+    let square = e.unary(make::square(), widened)?;
+    e.div(d, square)
+}
 
 /// s(z) (1 + x z' s(-z)), the slope of x s(z); no `dz` stands for 1.
 fn gated_slope(e: &mut dyn Emitter, x: ValueId, z: ValueId, dz: Option<ValueId>) -> R {

@@ -133,6 +133,8 @@ plain! {
     gelu_tanh = activation::GELU_TANH;
     /// x tanh(log(1 + e^x))
     mish = activation::MISH;
+    /// x / (1 + |x|)
+    softsign = activation::SOFTSIGN;
     /// tanh(log(1 + e^x))
     tanh_softplus = activation::TANH_SOFTPLUS;
     /// e^x

@@ -219,6 +219,11 @@ fn activations() -> Vec<Row> {
         ),
         points("mish: likewise", |v| v[0].mish(), &[[INF, INF, NAN], [-INF, NAN, NAN], [NAN, NAN, NAN]]),
         points(
+            "softsign: slope 1 at 0, NaN at infinity",
+            |v| v[0].softsign(),
+            &[[0.0, 0.0, 2.0], [-0.0, -0.0, 2.0], [3.0, 0.75, 0.125], [-INF, NAN, 0.0], [NAN, NAN, NAN]],
+        ),
+        points(
             "elu: slope alpha at 0",
             |v| v[0].elu(0.5),
             &[
