@@ -14,7 +14,12 @@ fn bench(c: &mut Criterion, name: &str, graph: &Graph, units: usize, wrt: &[Valu
     let mut group = c.benchmark_group("tape");
     group.throughput(Throughput::Elements(units as u64));
     group.bench_function(name, |b| {
-        b.iter_batched(|| inputs.clone(), |inputs| tape_gradient(graph, inputs, wrt), BatchSize::SmallInput);
+        // Inputs made for many runs at once would be cold by the time they are read.
+        b.iter_batched(
+            || inputs.clone(),
+            |inputs| tape_gradient(graph, inputs, wrt),
+            BatchSize::PerIteration,
+        );
     });
     group.finish();
 }

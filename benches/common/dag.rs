@@ -29,11 +29,17 @@ pub fn random(ops: usize) -> Graph {
     g.finish(&values[values.len() - 1..]).expect("scalars fit each other")
 }
 
-/// A chain of `ops` scalar operations whose values stay bounded.
+/// A chain of `ops` scalar operations, a quarter of each kind of arithmetic. What a product does
+/// to the gradient a quotient undoes: at the edge of the normal range the CPU itself takes ten times as long.
 pub fn chain(ops: usize) -> Graph {
     let g = Builder::new();
     let [x, a, b] = ["x", "a", "b"].map(|name| g.input(name, dtype::f64, ()));
-    let last = (0..ops).fold(x, |v, i| if i % 2 == 0 { v * a } else { v + b });
+    let last = (0..ops).fold(x, |v, i| match i % 4 {
+        0 => v * a,
+        1 => v + b,
+        2 => v / a,
+        _ => v - b,
+    });
     g.finish(&[last]).expect("scalars fit each other")
 }
 

@@ -7,6 +7,7 @@
 #![warn(unsafe_op_in_unsafe_fn)]
 
 pub mod array;
+pub mod elementwise;
 pub mod index;
 pub mod linalg;
 pub mod math;

@@ -78,6 +78,10 @@ impl<S: Scalar> Scalar for Dual<S> {
         Dual::constant(S::zero())
     }
 
+    fn neutral() -> Dual<S> {
+        Dual { value: S::neutral(), tangent: S::neutral() }
+    }
+
     fn unary(f: MapFn, x: &Dual<S>) -> Result<Dual<S>, Refusal> {
         let v = &x.value;
         let y = S::unary(f, v)?;

@@ -71,7 +71,7 @@ impl<N: Numbers> Evaluator<N> {
     /// which are all that is there.
     pub(super) fn begin_sweep(&mut self) {
         self.values_end = self.slab.len();
-        self.slab.resize(2 * self.values_end, Slot::F64(N::F64::zero()));
+        self.slab.resize(2 * self.values_end, Slot::F64(N::F64::neutral()));
     }
 
     /// Puts the results of a node at the next value ids; a result may be an operand.
@@ -120,9 +120,10 @@ impl<N: Numbers> Evaluator<N> {
     /// value has that one as its gradient.
     fn add_in_place(&mut self, existing: ValueId, contribution: ValueId) -> Option<ValueId> {
         fn sum<S: Scalar>(existing: &mut [S], contribution: &mut [S], over: bool) {
-            for (a, b) in existing.iter_mut().zip(contribution) {
-                let sum = S::add(a, b);
-                *(if over { a } else { b }) = sum;
+            // NaNs are a class, so the order of a sum of two leaves no trace.
+            match over {
+                true => S::add_to(existing, contribution),
+                false => S::add_to(contribution, existing),
             }
         }
         let over = match (self.owns(contribution), self.owns(existing)) {
@@ -170,8 +171,11 @@ impl<N: Numbers> Evaluator<N> {
                 return;
             }
             let own = gradients + v.index();
-            let sum = match swept.cotangent.map(|handle| &slab[handle.index()]) {
-                Some(Slot::F64(before)) => N::F64::add(before, &contribution),
+            // Before the first contribution the value's own slot is neutral: whether
+            // it is the first one is nothing that a CPU could foresee.
+            let before = swept.cotangent.map_or(own, ValueId::index);
+            let sum = match &slab[before] {
+                Slot::F64(before) => N::F64::add(before, &contribution),
                 _ => contribution,
             };
             if let Slot::F64(gradient) = &mut slab[own] {

@@ -164,10 +164,16 @@ fn join_lanes<S: Scalar>(mut lanes: SmallVec<[S; 32]>, full: usize, join: impl F
     lanes.into_iter().next().unwrap_or_else(S::zero)
 }
 
-/// The offsets of the reduced elements of one result, row-major, and the walk
-/// over the results.
+/// The reduced elements of one result, row-major, by their offsets.
+enum Reduced {
+    /// That many neighbours.
+    Run(usize),
+    Offsets(Vec<usize>),
+}
+
+/// The reduced elements of one result, and the walk over the results.
 struct Split {
-    reduced: Vec<usize>,
+    reduced: Reduced,
     kept_dims: SmallVec<[usize; 4]>,
     kept_strides: SmallVec<[isize; 4]>,
 }
@@ -185,8 +191,20 @@ fn split(shape: &Shape, axes: &[usize]) -> Split {
             kept.1.push(own[a]);
         }
     }
-    let mut reduced = Vec::new();
-    walk(&dims, &strides, 0, |at| reduced.push(at));
+    let n: usize = dims.iter().product();
+    let mut inner = n;
+    let neighbours = dims.iter().zip(&strides).all(|(&dim, &stride)| {
+        inner /= dim.max(1);
+        dim == 1 || stride == inner as isize
+    });
+    let reduced = match neighbours {
+        true => Reduced::Run(n),
+        false => {
+            let mut offsets = Vec::with_capacity(n);
+            walk(&dims, &strides, 0, |at| offsets.push(at));
+            Reduced::Offsets(offsets)
+        }
+    };
     Split { reduced, kept_dims: kept.0, kept_strides: kept.1 }
 }
 
@@ -205,24 +223,24 @@ pub fn reduce<N: Numbers>(
     }
     fn lanes<S: Scalar>(x: &[S], split: &Split, full: usize, join: impl Fn(&S, &S) -> S) -> Buf<S> {
         let mut out = Buf::with_capacity(split.kept_dims.iter().product());
-        let n = split.reduced.len();
-        // Neighbours are read as a run; the order is the same.
-        let run = split.reduced.first() == Some(&0) && split.reduced.last() == Some(&(n - 1));
         walk(&split.kept_dims, &split.kept_strides, 0, |base| {
             let mut lanes: SmallVec<[S; 32]> = SmallVec::new();
-            if run {
-                let mut chunks = x[base..base + n].chunks(full);
-                lanes.extend(chunks.next().unwrap_or_default().iter().cloned());
-                for chunk in chunks {
-                    lanes.iter_mut().zip(chunk).for_each(|(acc, v)| *acc = join(acc, v));
+            match &split.reduced {
+                &Reduced::Run(n) => {
+                    let mut chunks = x[base..base + n].chunks(full);
+                    lanes.extend(chunks.next().unwrap_or_default().iter().cloned());
+                    for chunk in chunks {
+                        lanes.iter_mut().zip(chunk).for_each(|(acc, v)| *acc = join(acc, v));
+                    }
                 }
-            } else {
-                for chunk in split.reduced.chunks(full) {
-                    for (lane, &offset) in chunk.iter().enumerate() {
-                        let v = &x[base + offset];
-                        match lanes.get_mut(lane) {
-                            Some(acc) => *acc = join(acc, v),
-                            None => lanes.push(v.clone()),
+                Reduced::Offsets(offsets) => {
+                    for chunk in offsets.chunks(full) {
+                        for (lane, &offset) in chunk.iter().enumerate() {
+                            let v = &x[base + offset];
+                            match lanes.get_mut(lane) {
+                                Some(acc) => *acc = join(acc, v),
+                                None => lanes.push(v.clone()),
+                            }
                         }
                     }
                 }

@@ -34,11 +34,7 @@ impl<S: Scalar> Target<S> {
     /// Existing + contribution at one place; places come in order.
     fn put(&mut self, place: Range<usize>, before: Option<&[S]>, contribution: &[S]) {
         match (self.before, before) {
-            (Some((_, true)), _) => {
-                for (sum, c) in self.gradient[place].iter_mut().zip(contribution) {
-                    *sum = S::add(sum, c);
-                }
-            }
+            (Some((_, true)), _) => S::add_to(&mut self.gradient[place], contribution),
             (_, Some(before)) => {
                 let sums = before[place].iter().zip(contribution).map(|(b, c)| S::add(b, c));
                 self.gradient.extend(sums);

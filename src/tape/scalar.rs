@@ -2,7 +2,7 @@
 
 use crate::ops::MapFn;
 use crate::tape::buf::{Buf, Element};
-use cotangent_runtime::math;
+use cotangent_runtime::{elementwise, math};
 use std::cmp::Ordering;
 use std::fmt::Debug;
 
@@ -11,6 +11,10 @@ pub type Refusal = &'static str;
 
 /// A number of the tape.
 pub trait Scalar: Element + Send + Sync {
+    /// 1 and -1, where a number times these is the number itself and its negative to the bit,
+    /// and a product costs no more than the question.
+    const UNITS: Option<[Self; 2]> = None;
+
     /// The number itself; exact for every finite f64. Refused where it has none.
     fn from_f64(value: f64) -> Result<Self, Refusal>;
 
@@ -22,6 +26,11 @@ pub trait Scalar: Element + Send + Sync {
 
     /// Positive zero.
     fn zero() -> Self;
+
+    /// What added to any number gives that number: -0, where there is one.
+    fn neutral() -> Self {
+        Self::zero()
+    }
 
     /// A function of one number.
     fn unary(f: MapFn, x: &Self) -> Result<Self, Refusal>;
@@ -60,6 +69,13 @@ pub trait Scalar: Element + Send + Sync {
         let mut out = Buf::with_capacity(many.len());
         Self::binary_extend(f, pairs, &mut out)?;
         Ok(out)
+    }
+
+    /// Adds to each sum what stands beside it.
+    fn add_to(sums: &mut [Self], x: &[Self]) {
+        for (sum, x) in sums.iter_mut().zip(x) {
+            *sum = Self::add(sum, x);
+        }
     }
 
     /// a * b + c, rounded once.
@@ -123,8 +139,10 @@ macro_rules! per_function {
 }
 
 macro_rules! float_scalar {
-    ($t:ty, $max:ident, $min:ident, $sign:ident, $fma:ident; $($one:ident $f1:ident),*; $($two:ident $f2:ident),*) => {
+    ($t:ty, $max:ident, $min:ident, $sign:ident, $fma:ident, [$($pass:ident)*], $add_to:ident; $($one:ident $f1:ident),*; $($two:ident $f2:ident),*) => {
         impl Scalar for $t {
+            const UNITS: Option<[$t; 2]> = Some([1.0, -1.0]);
+
             #[inline(always)]
             fn from_f64(value: f64) -> Result<$t, Refusal> {
                 Ok(value as $t)
@@ -143,6 +161,11 @@ macro_rules! float_scalar {
             #[inline(always)]
             fn zero() -> $t {
                 0.0
+            }
+
+            #[inline(always)]
+            fn neutral() -> $t {
+                -0.0
             }
 
             #[inline(always)]
@@ -190,6 +213,16 @@ macro_rules! float_scalar {
 
             fn binary_extend(f: MapFn, pairs: Pairs<'_, $t>, out: &mut Vec<$t>) -> Result<(), Refusal> {
                 Self::binary(f, &0.0, &0.0)?;
+                if let Pairs::Same(a, b) = pairs {
+                    let [add, sub, mul, div] = [$(elementwise::$pass),*];
+                    match f {
+                        MapFn::Add => return Ok(add(a, b, out)),
+                        MapFn::Sub => return Ok(sub(a, b, out)),
+                        MapFn::Mul => return Ok(mul(a, b, out)),
+                        MapFn::Div => return Ok(div(a, b, out)),
+                        _ => {}
+                    }
+                }
                 macro_rules! go {
                     ($g:expr) => {
                         match pairs {
@@ -207,6 +240,10 @@ macro_rules! float_scalar {
                 }
                 per_function!(f, [Add, Sub, Mul, Div, Maximum, Minimum, $($two),*], go);
                 Ok(())
+            }
+
+            fn add_to(sums: &mut [$t], x: &[$t]) {
+                elementwise::$add_to(sums, x);
             }
 
             #[inline(always)]
@@ -240,8 +277,8 @@ macro_rules! float_scalar {
 /// Both element types, from the functions of `runtime/` by name.
 macro_rules! float_scalars {
     (unary { $($one:ident $wide1:ident $narrow1:ident;)* } binary { $($two:ident $wide2:ident $narrow2:ident;)* }) => {
-        float_scalar!(f64, maximum, minimum, sign, fma; $($one $wide1),*; $($two $wide2),*);
-        float_scalar!(f32, maximum_f32, minimum_f32, sign_f32, fma_f32; $($one $narrow1),*; $($two $narrow2),*);
+        float_scalar!(f64, maximum, minimum, sign, fma, [add sub mul div], add_to; $($one $wide1),*; $($two $wide2),*);
+        float_scalar!(f32, maximum_f32, minimum_f32, sign_f32, fma_f32, [add_f32 sub_f32 mul_f32 div_f32], add_to_f32; $($one $narrow1),*; $($two $narrow2),*);
     };
 }
 

@@ -23,42 +23,35 @@ enum Step {
 pub struct ScalarRule {
     steps: Box<[Step]>,
     flows: [Option<u8>; 2],
-    /// The same in closed form, where each contribution takes at most one step.
-    short: Option<[Short; 2]>,
+    /// The same in closed form, where each contribution is a product.
+    short: Option<[Option<Short>; 2]>,
 }
 
-/// A contribution that takes at most one step, of given registers.
+/// A contribution that is a product of two given numbers, 1 and -1 among them. Multiplying by
+/// these takes a clock or two; a branch on the kind of step is wrong half of the time.
 #[derive(Clone, Copy, Debug)]
-enum Short {
-    Nothing,
-    Given(u8),
-    Neg(u8),
-    Product(u8, u8),
-}
+struct Short([u8; 2]);
+
+/// Where 1 and -1 stand behind the given registers.
+const UNITS: [u8; 2] = [GIVEN as u8, GIVEN as u8 + 1];
 
 impl Short {
-    fn of(steps: &[Step], flow: Option<u8>) -> Option<Short> {
+    fn of(steps: &[Step], register: u8) -> Option<Short> {
         let given = |r: u8| usize::from(r) < GIVEN;
-        let Some(register) = flow else { return Some(Short::Nothing) };
         let Some(step) = usize::from(register).checked_sub(GIVEN) else {
-            return Some(Short::Given(register));
+            return Some(Short([register, UNITS[0]]));
         };
         match *steps.get(step)? {
-            Step::Unary(MapFn::Neg, x) if given(x) => Some(Short::Neg(x)),
-            Step::Binary(MapFn::Mul, x, y) if given(x) && given(y) => Some(Short::Product(x, y)),
+            Step::Unary(MapFn::Neg, x) if given(x) => Some(Short([x, UNITS[1]])),
+            Step::Binary(MapFn::Mul, x, y) if given(x) && given(y) => Some(Short([x, y])),
             _ => None,
         }
     }
 
     #[inline(always)]
-    fn value<S: Scalar>(self, given: &[S; GIVEN]) -> Option<S> {
-        let of = |r: u8| &given[usize::from(r) % GIVEN];
-        match self {
-            Short::Nothing => None,
-            Short::Given(x) => Some(of(x).clone()),
-            Short::Neg(x) => S::unary(MapFn::Neg, of(x)).ok(),
-            Short::Product(x, y) => Some(S::mul(of(x), of(y))),
-        }
+    fn value<S: Scalar>(self, factors: &[S; 8]) -> S {
+        let [x, y] = self.0.map(|r| &factors[usize::from(r) % 8]);
+        S::mul(x, y)
     }
 }
 
@@ -67,7 +60,7 @@ pub const GIVEN: usize = 4;
 
 /// Numbers of a tensor that go through a rule together: what its registers hold
 /// stays in the first cache.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
 
 /// Most registers a recorded rule may use.
 const REGISTERS: usize = 32;
@@ -146,11 +139,10 @@ impl ScalarRule {
             }
         }
         let steps: Box<[Step]> = writer.steps.into();
-        let short = match flows.map(|flow| Short::of(&steps, flow)) {
-            [Some(a), Some(b)] => Some([a, b]),
-            _ => None,
-        };
-        (found.len() == n).then_some(ScalarRule { steps, flows, short })
+        let product = |flow: Option<u8>| Short::of(&steps, flow?);
+        let short = flows.map(product);
+        let whole = short.iter().zip(flows).all(|(short, flow)| short.is_some() == flow.is_some());
+        (found.len() == n).then_some(ScalarRule { short: whole.then_some(short), steps, flows })
     }
 
     /// The contributions to both operands (`None`: zero by rule) from the operands,
@@ -161,8 +153,10 @@ impl ScalarRule {
         given: [S; GIVEN],
         registers: &mut Registers<S>,
     ) -> Option<[Option<S>; 2]> {
-        if let Some([a, b]) = self.short {
-            return Some([a.value(&given), b.value(&given)]);
+        if let (Some(short), Some([one, minus_one])) = (self.short, S::UNITS) {
+            let [a, b, y, d] = given;
+            let factors = [a, b, y, d, one, minus_one, S::zero(), S::zero()];
+            return Some(short.map(|product| Some(product?.value(&factors))));
         }
         for (register, value) in registers.iter_mut().zip(given) {
             *register = value;
