@@ -120,10 +120,15 @@ array_rows! {
 
 /// The address of an entry point.
 pub fn lookup(name: &str) -> Option<*const u8> {
-    SCALAR.iter().chain(ARRAY).find(|s| s.0 == name).map(|s| s.1)
+    entries().find(|entry| entry.0 == name).map(|entry| entry.1)
 }
 
 /// Every entry point, with its address.
 pub fn all() -> Vec<(&'static str, *const u8)> {
-    SCALAR.iter().chain(ARRAY).map(|s| (s.0, s.1)).collect()
+    entries().collect()
+}
+
+fn entries() -> impl Iterator<Item = (&'static str, *const u8)> {
+    let single = SCALAR.iter().chain(ARRAY).map(|s| (s.0, s.1));
+    single.chain(math::all_many().iter().flat_map(math::Many::entries))
 }

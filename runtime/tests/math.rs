@@ -165,3 +165,83 @@ fn fused_rounds_once() {
         assert!(one.to_bits() == two.to_bits() || one.is_nan() && two.is_nan());
     }
 }
+
+/// Numbers of every kind, ordinary ones most of all.
+fn all_kinds() -> Vec<f64> {
+    let mut seed = 1u64;
+    let mut draw = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed >> 11
+    };
+    let special = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        5e-324,
+        -5e-324,
+        1e-310,
+        1e-9,
+        -1e-12,
+        0.125,
+        -0.125,
+        22.0,
+        708.0,
+        -708.5,
+        -745.0,
+        709.9,
+        1e300,
+        -1e300,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+        -f64::NAN,
+        std::f64::consts::PI,
+        std::f64::consts::FRAC_PI_2,
+        1e22,
+        355.0,
+    ];
+    (0..20_000)
+        .map(|_| match draw() % 8 {
+            0 => special[draw() as usize % special.len()],
+            1 => f64::from_bits(draw() << 11 | draw() & 2047),
+            2 => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 1e-3,
+            3 => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 800.0,
+            4 => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 1e6,
+            _ => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 20.0,
+        })
+        .collect()
+}
+
+/// Functions of many numbers give the bits of the functions of one, at every length.
+#[test]
+fn many_at_once_are_one_by_one() {
+    let numbers = all_kinds();
+    let narrow: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
+    macro_rules! compare {
+        ($($name:ident $narrow:ident),*) => {$(
+            let f = many(stringify!($name)).expect(stringify!($name));
+            let mut start = 0;
+            for n in (0..40).chain([1000, numbers.len() - 40 * 20 - 1000]) {
+                let (x, y) = (&numbers[start..start + n], &narrow[start..start + n]);
+                start += n;
+                let (mut out, mut out32) = (vec![0.0; n], vec![0.0; n]);
+                // SAFETY: all slices have n elements.
+                unsafe {
+                    (f.wide)(n, x.as_ptr(), out.as_mut_ptr());
+                    (f.narrow)(n, y.as_ptr(), out32.as_mut_ptr());
+                }
+                for i in 0..n {
+                    let (got, want) = (out[i], math::$name(x[i]));
+                    assert!(got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(),
+                        "{} of {:e}: {got:e}, one by one {want:e}", stringify!($name), x[i]);
+                    let (got, want) = (out32[i], math::$narrow(y[i]));
+                    assert!(got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(),
+                        "{} of {:e}: {got:e}, one by one {want:e}", stringify!($narrow), y[i]);
+                }
+            }
+        )*};
+    }
+    compare!(exp exp_f32, exp2 exp2_f32, expm1 expm1_f32, log log_f32, log1p log1p_f32, sin sin_f32, cos cos_f32,
+        tanh tanh_f32, sigmoid sigmoid_f32, softplus softplus_f32, silu silu_f32);
+}

@@ -351,6 +351,11 @@ impl<'a, 'f> Chunk<'a, 'f> {
             Call::Read { symbol, dims, source, index, out, .. } => {
                 (*symbol, self.pool.index(*dims), vec![(*source, 0), (*index, 0), (*out, 0)], true)
             }
+            Call::Many { f, src, out } => {
+                let out_buffer = self.plan.buffer(*out);
+                let symbol = f.symbols[usize::from(out_buffer.dtype == DType::F32)];
+                (symbol, out_buffer.len as *const u8, vec![(*src, 0), (*out, 0)], false)
+            }
             Call::Random { key, out } => {
                 let n = self.plan.buffer(*out).len as *const u8;
                 ("ct_random_bits", n, vec![(*key, 0), (*out, 0)], false)

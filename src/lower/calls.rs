@@ -49,6 +49,13 @@ impl Scheduler<'_> {
                 self.plan.items.push(Item::Call(Box::new(Call::Random { key, out })));
                 Ok(out)
             }
+            Kind::Map(f) => {
+                let f = f.many().ok_or(LowerError::Internal("a function that has no form for many"))?;
+                let src = self.materialise(node.operands[0])?;
+                let out = self.target(id);
+                self.plan.items.push(Item::Call(Box::new(Call::Many { f, src, out })));
+                Ok(out)
+            }
             Kind::Callback(number) => {
                 let Some(op) = node.op.custom() else {
                     return Err(LowerError::Internal("a callback of another op"));

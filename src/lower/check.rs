@@ -63,6 +63,12 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
                 if let Call::Random { key, .. } = call.as_ref() {
                     element(*key, 1)?;
                 }
+                if let Call::Many { src, out, .. } = call.as_ref()
+                    && (plan.buffer(*src).len < plan.buffer(*out).len
+                        || plan.buffer(*src).dtype != plan.buffer(*out).dtype)
+                {
+                    return Err(LowerError::Internal("a function of other elements"));
+                }
                 if let Call::Callback { op, inputs, outputs, .. } = call.as_ref() {
                     let fits = |bufs: &[BufId], types: &[ValueType]| {
                         let types = types.iter().map(|ty| (ty.dtype, ty.numel()));
@@ -176,7 +182,8 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                     | Call::Read { out, .. }
                     | Call::Add { out, .. }
                     | Call::Array { out, .. }
-                    | Call::Random { out, .. } => whole(out),
+                    | Call::Random { out, .. }
+                    | Call::Many { out, .. } => whole(out),
                     Call::Callback { outputs, .. } => outputs.iter().for_each(whole),
                 }
             }

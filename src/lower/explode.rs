@@ -5,7 +5,7 @@ use crate::graph::{DType, Shape, ValueId};
 use crate::lower::LowerError;
 use crate::lower::core::{CoreNode, Kind};
 use crate::lower::plan::{Args, Def, ScalarId};
-use crate::lower::schedule::Scheduler;
+use crate::lower::schedule::{Scheduler, by_many};
 use crate::ops::{MapFn, Prim, Reduction, around};
 use cotangent_runtime::array::ArrayFn;
 use smallvec::{SmallVec, smallvec};
@@ -21,6 +21,11 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
         Kind::Input(_) | Kind::Prim(Prim::Const) => return Ok(()),
         // The extents beside an empty one may be vast.
         _ if node.ty.numel() == 0 => Elements::default(),
+        // Its elements are read from there.
+        Kind::Map(_) if by_many(node) => {
+            s.memory[id.index()] = Some(s.call(id)?);
+            return Ok(());
+        }
         Kind::Map(f) => map(s, node, f)?,
         Kind::Callback(_) => return Err(LowerError::Internal("a callback to unroll")),
         Kind::Prim(prim) => match prim {

@@ -7,7 +7,7 @@ use crate::graph::{DType, ValueId};
 use crate::lower::LowerError;
 use crate::lower::core::Kind;
 use crate::lower::plan::{Access, BufId, Ending, Item, Kernel, Lane, LaneOp};
-use crate::lower::schedule::{Scheduler, squeezed_axes};
+use crate::lower::schedule::{Scheduler, by_many, squeezed_axes};
 use crate::ops::{Prim, Reduction};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
@@ -111,6 +111,7 @@ impl Scheduler<'_> {
                     self.reduce_into(id, kind, buf)?;
                     buf
                 }
+                Kind::Map(_) if by_many(node) => self.call(id)?,
                 Kind::Callback(_)
                 | Kind::Prim(
                     Prim::Fold

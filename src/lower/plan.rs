@@ -5,6 +5,7 @@ use crate::graph::DType;
 use crate::ops::{CustomOp, Literal, MapFn, Reduction};
 use cotangent_runtime::array::{ArrayDims, ArrayFn};
 use cotangent_runtime::index::IndexDims;
+use cotangent_runtime::math::Many;
 use cotangent_runtime::matmul::MatmulDims;
 use cotangent_runtime::overlap::OverlapDims;
 use smallvec::SmallVec;
@@ -181,6 +182,8 @@ pub enum Call {
     Array { f: ArrayFn, dims: ArrayDims, operands: SmallVec<[BufId; 2]>, scratch: Option<BufId>, out: BufId },
     /// Random bits of a key.
     Random { key: BufId, out: BufId },
+    /// A scalar function of each element.
+    Many { f: &'static Many, src: BufId, out: BufId },
     /// A callback of the user's, with the node to name in an error.
     Callback { op: CustomOp, node: u32, inputs: Vec<BufId>, outputs: Vec<BufId> },
 }
@@ -272,8 +275,8 @@ impl Plan {
                     read(*index);
                     write(*out);
                 }
-                Call::Random { key, out } => {
-                    read(*key);
+                Call::Random { key: src, out } | Call::Many { src, out, .. } => {
+                    read(*src);
                     write(*out);
                 }
                 Call::Add { base, index, update, out, .. } => {

@@ -86,6 +86,14 @@ fn can_unroll(core: &Core, node: &CoreNode) -> bool {
     }
 }
 
+/// Elements from which on a function of many is called, rather than one of each.
+const MANY: usize = 4;
+
+/// Whether a node is a call of a function of many numbers.
+pub fn by_many(node: &CoreNode) -> bool {
+    matches!(node.kind, Kind::Map(f) if node.ty.numel() >= MANY && f.many().is_some())
+}
+
 fn map_cost(f: MapFn) -> u32 {
     match f {
         _ if f.runtime_name().is_some() => 12,
@@ -170,7 +178,7 @@ impl<'c> Scheduler<'c> {
                 .fold(0u32, |sum, v| sum.saturating_add(cost[v.index()]));
             let (own, always) = match node.kind {
                 Kind::Input(_) | Kind::Prim(Prim::Const) => (0, false),
-                Kind::Map(f) => (map_cost(f), false),
+                Kind::Map(f) => (map_cost(f), by_many(node)),
                 Kind::Prim(
                     Prim::Cast | Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip | Prim::Unfold,
                 ) => (1, false),
@@ -185,13 +193,19 @@ impl<'c> Scheduler<'c> {
                 let source = node.operands[0].index();
                 self.root[source] |= cost[source] > 1 && !self.unrolled[source];
             }
-            if matches!(
-                node.kind,
-                Kind::Callback(_)
-                    | Kind::Prim(
-                        Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd | Prim::Array(_)
-                    )
-            ) {
+            if by_many(node)
+                || matches!(
+                    node.kind,
+                    Kind::Callback(_)
+                        | Kind::Prim(
+                            Prim::IndexSelect
+                                | Prim::Gather
+                                | Prim::IndexAdd
+                                | Prim::ScatterAdd
+                                | Prim::Array(_)
+                        )
+                )
+            {
                 for v in &node.operands {
                     self.root[v.index()] |= cost[v.index()] > 0;
                 }

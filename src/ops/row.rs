@@ -7,6 +7,7 @@ use crate::ops::emit::Emitter;
 use crate::ops::error::OpError;
 use crate::ops::literal::Literal;
 use cotangent_runtime::array::ArrayFn;
+use cotangent_runtime::math::{Many, many};
 use smallvec::SmallVec;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -208,6 +209,12 @@ macro_rules! runtime_functions {
                     $(MapFn::$f => Some([concat!("ct_", $name, "_f64"), concat!("ct_", $name, "_f32")]),)*
                     _ => None,
                 }
+            }
+
+            /// The same of many numbers at once, where `runtime/` has that.
+            pub fn many(self) -> Option<&'static Many> {
+                // Asked of every node; the table is short.
+                self.runtime_name().and_then(many)
             }
         }
     };

@@ -1,6 +1,17 @@
 //! Functions built from the elementary ones.
 
+use super::exp::exp_common;
+use super::lanes::Lanes;
+use super::log::log1p_common;
 use super::{exp, log1p};
+
+/// [`sigmoid`] up to 708 on both sides.
+#[inline(always)]
+pub fn sigmoid_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let (t, near) = exp_common(-x.abs());
+    let one = V::of(1.0);
+    (V::select(V::of(0.0).le(x), one, t) / (one + t), near)
+}
 
 /// Logistic function `1 / (1 + exp(-x))`, with full relative precision in both tails.
 #[inline]
@@ -8,6 +19,13 @@ pub fn sigmoid(x: f64) -> f64 {
     let t = exp(-x.abs());
     // A NaN fails the comparison and comes through t.
     if x >= 0.0 { 1.0 / (1.0 + t) } else { t / (1.0 + t) }
+}
+
+/// [`softplus`] up to 708 on both sides.
+#[inline(always)]
+pub fn softplus_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let (t, near) = exp_common(-x.abs());
+    (V::select(V::of(0.0).lt(x), x, V::of(0.0)) + log1p_common(t).0, near)
 }
 
 /// `log(1 + exp(x))`, without overflow on the way.

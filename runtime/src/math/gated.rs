@@ -1,6 +1,8 @@
 //! Activations whose tails need more than their definition: a product with a logistic or a
 //! normal distribution function, to the last place down to the subnormals.
 
+use super::exp::exp_common;
+use super::lanes::Lanes;
 use super::{erfc, exp, fma};
 
 /// `1 / sqrt(2 pi)`.
@@ -36,6 +38,14 @@ fn gated(x: f64, high: f64, low: f64) -> f64 {
         let scaled = x * half;
         (scaled + scaled * low) * half
     }
+}
+
+/// [`silu`] up to 700 on both sides.
+#[inline(always)]
+pub fn silu_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let (t, _) = exp_common(-x.abs());
+    let numerator = V::select(V::of(0.0).le(x), x, x * t);
+    (numerator / (V::of(1.0) + t), x.abs().lt(V::of(700.0)))
 }
 
 /// `x / (1 + exp(-x))`.

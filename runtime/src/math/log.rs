@@ -1,5 +1,8 @@
 //! Logarithms: a table of reciprocals and a polynomial.
+//!
+//! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
+use super::lanes::Lanes;
 use super::log_table::LOG;
 
 /// `log(2)` as a multiple of `2^-42`.
@@ -8,36 +11,50 @@ const LN2: f64 = 0.6931471805598903;
 const LN2_REST: f64 = 5.497923018708371e-14;
 /// Bits of 11/16, where the table's intervals begin.
 const START: u64 = 0x3fe6_0000_0000_0000;
+/// Added to an exponent so that it is not negative.
+const BIAS: u64 = 1 << 10;
 
 /// `log(1 + r) - r`, for `|r|` up to 1/128.
 #[inline(always)]
-fn curve(r: f64) -> f64 {
+fn curve<V: Lanes>(r: V) -> V {
     let r2 = r * r;
-    let low = (1.0 / 3.0 - r * 0.25) + r2 * (0.2 - r * (1.0 / 6.0));
-    let high = 1.0 / 7.0 - r * 0.125;
-    r2 * (r * (low + (r2 * r2) * high) - 0.5)
+    let low = (V::of(1.0 / 3.0) - r * V::of(0.25)) + r2 * (V::of(0.2) - r * V::of(1.0 / 6.0));
+    let high = V::of(1.0 / 7.0) - r * V::of(0.125);
+    r2 * (r * (low + (r2 * r2) * high) - V::of(0.5))
 }
 
 /// `log(x) + extra` for positive normal bits, whose exponent `moved` lowers.
 #[inline(always)]
-fn normal(bits: u64, moved: i64, extra: f64) -> f64 {
-    let from = bits.wrapping_sub(START);
-    let (inverse, head, rest) = LOG[(from >> 45 & 127) as usize];
-    let k = ((from as i64 >> 52) - moved) as f64;
-    let z = f64::from_bits(bits.wrapping_sub(from & (0xfff << 52)));
+fn normal<V: Lanes>(bits: V::Bits, moved: f64, extra: V) -> V {
+    let from = V::minus(bits, V::bits_of(START));
+    let row = V::down::<45>(from);
+    let inverse = V::from_bits(V::lookup(&LOG, row, 0));
+    let head = V::from_bits(V::lookup(&LOG, row, 1));
+    let rest = V::from_bits(V::lookup(&LOG, row, 2));
+    let exponent = V::down::<52>(V::plus(from, V::bits_of(BIAS << 52)));
+    let k = V::small(exponent) - V::of(BIAS as f64 + moved);
+    let z = V::from_bits(V::minus(bits, V::and(from, V::bits_of(0xfff << 52))));
     // In two parts, so that both products are exact.
-    let upper = f64::from_bits(z.to_bits() & !0xffff_ffff);
-    let r = (upper * inverse - 1.0) + (z - upper) * inverse;
-    let base = k * LN2 + f64::from_bits(head);
+    let upper = V::from_bits(V::and(z.bits(), V::bits_of(!0xffff_ffff)));
+    let r = (upper * inverse - V::of(1.0)) + (z - upper) * inverse;
+    let base = k * V::of(LN2) + head;
     let high = base + r;
-    let low = ((base - high) + r) + (k * LN2_REST + f64::from_bits(rest));
+    let low = ((base - high) + r) + (k * V::of(LN2_REST) + rest);
     high + (low + (curve(r) + extra))
+}
+
+/// [`log`] of the positive normal numbers.
+#[inline(always)]
+pub fn log_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let fine = V::both(V::of(f64::MIN_POSITIVE).le(x), x.lt(V::of(f64::INFINITY)));
+    (normal(x.bits(), 0.0, V::of(0.0)), fine)
 }
 
 /// Natural logarithm.
 #[inline]
 pub fn log(x: f64) -> f64 {
-    if (f64::MIN_POSITIVE..f64::INFINITY).contains(&x) { normal(x.to_bits(), 0, 0.0) } else { log_special(x) }
+    let (y, fine) = log_common(x);
+    if fine { y } else { log_special(x) }
 }
 
 #[cold]
@@ -47,18 +64,38 @@ fn log_special(x: f64) -> f64 {
     } else if x < 0.0 {
         f64::NAN
     } else if x < f64::MIN_POSITIVE {
-        normal((x * (1u64 << 52) as f64).to_bits(), 52, 0.0)
+        normal((x * (1u64 << 52) as f64).to_bits(), 52.0, 0.0)
     } else {
         x + x
     }
 }
 
+/// Below this [`log1p`] is a series.
+const SMALL: f64 = 1.0 / 256.0;
+
+/// [`log1p`] past its series.
+#[inline(always)]
+fn log1p_main<V: Lanes>(x: V) -> V {
+    let one = V::of(1.0);
+    let sum = one + x;
+    let back = sum - one;
+    let lost = (one - (sum - back)) + (x - back);
+    normal(sum.bits(), 0.0, lost / sum)
+}
+
+/// [`log1p`] wherever it is finite. Of the tiny ones the series keeps the bits, and the sign of
+/// zero.
+#[inline(always)]
+pub fn log1p_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let y = V::select(x.abs().lt(V::of(SMALL)), x + curve(x), log1p_main(x));
+    (y, V::both(V::of(-1.0).lt(x), x.lt(V::of(f64::INFINITY))))
+}
+
 /// `log(1 + x)`, precise near zero.
 #[inline]
 pub fn log1p(x: f64) -> f64 {
-    if x.abs() < 1.0 / 256.0 {
-        // The tiny ones keep their bits, and the sign of zero.
-        return if x.abs() < f64::EPSILON / 4.0 { x } else { x + curve(x) };
+    if x.abs() < SMALL {
+        return x + curve(x);
     }
     if !(x > -1.0 && x < f64::INFINITY) {
         return if x == -1.0 {
@@ -69,8 +106,5 @@ pub fn log1p(x: f64) -> f64 {
             x + x
         };
     }
-    let sum = 1.0 + x;
-    let back = sum - 1.0;
-    let lost = (1.0 - (sum - back)) + (x - back);
-    normal(sum.to_bits(), 0, lost / sum)
+    log1p_main(x)
 }

@@ -10,10 +10,14 @@ mod exp_table;
 mod fused;
 mod gamma;
 mod gated;
+mod lanes;
 mod log;
 mod log_table;
+mod many;
 mod narrow;
 mod trig;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 pub use basic::{maximum, minimum, rsqrt, sigmoid, sign, softplus};
 pub use exp::{exp, exp2, expm1, tanh};
@@ -21,6 +25,7 @@ pub use fused::{fma, fma_f32, has_fma};
 pub use gamma::polygamma;
 pub use gated::{GELU_CUBIC, GELU_LINEAR, NORMAL_DENSITY, gelu_erf, gelu_tanh, normal_cdf, silu};
 pub use log::{log, log1p};
+pub use many::{Many, all_many, many};
 pub use narrow::*;
 pub use trig::{cos, sin};
 

@@ -1,0 +1,157 @@
+//! What a function of numbers is written over: one number, or as many as a vector register
+//! holds. Every operation is that of IEEE 754 on each lane, so all of them give the same bits.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// Numbers that go through a function side by side.
+pub trait Lanes:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+{
+    /// A truth per lane.
+    type Mask: Copy;
+    /// 64 bits per lane.
+    type Bits: Copy;
+
+    /// The same number in every lane.
+    fn of(x: f64) -> Self;
+    /// Whether a lane is less; not with a NaN.
+    fn lt(self, other: Self) -> Self::Mask;
+    /// Whether a lane is less or equal; not with a NaN.
+    fn le(self, other: Self) -> Self::Mask;
+    /// Both.
+    fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    /// `a` where the mask is true, else `b`.
+    fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
+    /// The representation.
+    fn bits(self) -> Self::Bits;
+    /// The numbers with these representations.
+    fn from_bits(bits: Self::Bits) -> Self;
+    /// The same bits in every lane.
+    fn bits_of(bits: u64) -> Self::Bits;
+    /// Bitwise and.
+    fn and(a: Self::Bits, b: Self::Bits) -> Self::Bits;
+    /// Bitwise or.
+    fn or(a: Self::Bits, b: Self::Bits) -> Self::Bits;
+    /// Bitwise exclusive or.
+    fn xor(a: Self::Bits, b: Self::Bits) -> Self::Bits;
+    /// Sum, wrapping around.
+    fn plus(a: Self::Bits, b: Self::Bits) -> Self::Bits;
+    /// Difference, wrapping around.
+    fn minus(a: Self::Bits, b: Self::Bits) -> Self::Bits;
+    /// Bits moved up.
+    fn up<const N: u32>(a: Self::Bits) -> Self::Bits;
+    /// Bits moved down, zeros behind them.
+    fn down<const N: u32>(a: Self::Bits) -> Self::Bits;
+    /// Column `column` of row `row mod N` of a table; `N` is a power of two.
+    fn lookup<const N: usize, const C: usize>(
+        table: &[[u64; C]; N],
+        row: Self::Bits,
+        column: usize,
+    ) -> Self::Bits;
+
+    /// Absolute value.
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self::from_bits(Self::and(self.bits(), Self::bits_of(!SIGN)))
+    }
+
+    /// The magnitude of `self`, which is not negative, with the sign of `sign`.
+    #[inline(always)]
+    fn signed(self, sign: Self) -> Self {
+        Self::from_bits(Self::or(self.bits(), Self::and(sign.bits(), Self::bits_of(SIGN))))
+    }
+
+    /// An integer below 2^51 as a number.
+    #[inline(always)]
+    fn small(bits: Self::Bits) -> Self {
+        const TWO_52: f64 = (1u64 << 52) as f64;
+        Self::from_bits(Self::or(bits, Self::bits_of(TWO_52.to_bits()))) - Self::of(TWO_52)
+    }
+}
+
+const SIGN: u64 = 1 << 63;
+
+impl Lanes for f64 {
+    type Mask = bool;
+    type Bits = u64;
+
+    #[inline(always)]
+    fn of(x: f64) -> f64 {
+        x
+    }
+
+    #[inline(always)]
+    fn lt(self, other: f64) -> bool {
+        self < other
+    }
+
+    #[inline(always)]
+    fn le(self, other: f64) -> bool {
+        self <= other
+    }
+
+    #[inline(always)]
+    fn both(a: bool, b: bool) -> bool {
+        a & b
+    }
+
+    #[inline(always)]
+    fn select(mask: bool, a: f64, b: f64) -> f64 {
+        if mask { a } else { b }
+    }
+
+    #[inline(always)]
+    fn bits(self) -> u64 {
+        self.to_bits()
+    }
+
+    #[inline(always)]
+    fn from_bits(bits: u64) -> f64 {
+        f64::from_bits(bits)
+    }
+
+    #[inline(always)]
+    fn bits_of(bits: u64) -> u64 {
+        bits
+    }
+
+    #[inline(always)]
+    fn and(a: u64, b: u64) -> u64 {
+        a & b
+    }
+
+    #[inline(always)]
+    fn or(a: u64, b: u64) -> u64 {
+        a | b
+    }
+
+    #[inline(always)]
+    fn xor(a: u64, b: u64) -> u64 {
+        a ^ b
+    }
+
+    #[inline(always)]
+    fn plus(a: u64, b: u64) -> u64 {
+        a.wrapping_add(b)
+    }
+
+    #[inline(always)]
+    fn minus(a: u64, b: u64) -> u64 {
+        a.wrapping_sub(b)
+    }
+
+    #[inline(always)]
+    fn up<const N: u32>(a: u64) -> u64 {
+        a << N
+    }
+
+    #[inline(always)]
+    fn down<const N: u32>(a: u64) -> u64 {
+        a >> N
+    }
+
+    #[inline(always)]
+    fn lookup<const N: usize, const C: usize>(table: &[[u64; C]; N], row: u64, column: usize) -> u64 {
+        table[row as usize & (N - 1)][column]
+    }
+}
