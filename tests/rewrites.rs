@@ -7,8 +7,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use cotangent::{Builder, DType, Forms, Options, Program, Shape, Tape, Var};
-use support::{Column, args, args_mut, tensor_bits, types, zeros};
+use cotangent::{Builder, DType, Forms, Graph, Options, Program, Shape, Tape, Var};
+use support::{Column, Rng, args, args_mut, tensor_bits, types, zeros};
 
 type Unary = for<'b> fn(Var<'b>) -> Var<'b>;
 type Binary = for<'b> fn(Var<'b>, Var<'b>) -> Var<'b>;
@@ -66,6 +66,16 @@ fn column(dtype: DType, v: &[f64]) -> Column {
     }
 }
 
+/// The bits of all outputs, by code and by the tape.
+fn outputs(graph: &Graph, columns: &[Column], options: &Options) -> Vec<[Vec<u64>; 2]> {
+    let tensors = columns.iter().zip(graph.input_values()).map(|(c, v)| c.tensor(graph.ty(v)));
+    let tape: Tape<'_> = Tape::compile(graph, tensors.collect()).unwrap();
+    let program = Program::compile(graph, &options.clone().forms(Forms::FORWARD)).unwrap();
+    let mut outputs = zeros(&types(graph, graph.outputs().iter().copied()));
+    program.forward(&mut program.workspace(), &args(columns), &mut args_mut(&mut outputs)).unwrap();
+    outputs.iter().zip(tape.outputs()).map(|(code, tape)| [code.bits(), tensor_bits(&tape)]).collect()
+}
+
 /// All pairs whose inner op is the one at this position; how many.
 fn check(dtype: DType, at: usize, options: &Options) -> Option<usize> {
     let g = Builder::new();
@@ -74,20 +84,15 @@ fn check(dtype: DType, at: usize, options: &Options) -> Option<usize> {
     let (outer, results): (Vec<String>, Vec<Var<'_>>) = applied(dtype, r, x, y).into_iter().unzip();
     let graph = g.finish(&results).unwrap();
     let columns = [column(dtype, &X), column(dtype, &Y)];
-    let tensors = columns.iter().zip(graph.input_values()).map(|(c, v)| c.tensor(graph.ty(v)));
-    let tape: Tape<'_> = Tape::compile(&graph, tensors.collect()).unwrap();
-    let program = Program::compile(&graph, &options.clone().forms(Forms::FORWARD)).unwrap();
-    let mut outputs = zeros(&types(&graph, graph.outputs().iter().copied()));
-    program.forward(&mut program.workspace(), &args(&columns), &mut args_mut(&mut outputs)).unwrap();
-    for ((outer, code), tape) in outer.iter().zip(&outputs).zip(tape.outputs()) {
-        let (code, tape) = (code.bits(), tensor_bits(&tape));
+    let bits = outputs(&graph, &columns, options);
+    for (outer, [code, tape]) in outer.iter().zip(&bits) {
         let differs = (0..X.len()).find(|&i| code[i] != tape[i]);
         assert!(
             differs.is_none(),
             "{dtype} {outer}, _ = {inner}: tape {tape:x?}, code {code:x?} at x {X:?}, y {Y:?}, with {options:?}"
         );
     }
-    Some(outputs.len())
+    Some(bits.len())
 }
 
 #[test]
@@ -101,4 +106,48 @@ fn every_pair_of_arithmetic_ops_keeps_every_bit() {
     }
     println!("rewrites: {pairs} pairs of ops, element type and unrolling");
     assert!(pairs > 100_000);
+}
+
+/// A sum of pieces of x, each padded to the whole along an axis, as reading a tensor piece by piece
+/// gives it; now and then a term that is not padded.
+fn sum_of_pieces<'b>(g: &'b Builder, dtype: DType, rng: &mut Rng) -> Var<'b> {
+    let mut below = |n: usize| (rng.next() % n as u64) as usize;
+    let (axis, n) = (below(2), 3 + below(20));
+    let mut shape = [2, 2];
+    shape[axis] = n;
+    let all = g.input("x", dtype, [X.len()]);
+    let x = all.concat(&[all, all, all], 0).narrow(0, 0, 2 * n).reshape(shape);
+    let mut sum: Option<Var<'b>> = None;
+    for _ in 0..9 + below(9) {
+        let term = if below(12) == 0 {
+            -x
+        } else {
+            let (start, widest) = (below(n), 1 + below(3));
+            let stop = n.min(start + widest);
+            let mut pads = [(0, 0); 2];
+            pads[axis] = (start, n - stop);
+            x.narrow(axis as isize, start, stop).pad(&pads, 0.0)
+        };
+        sum = Some(sum.map_or(term, |sum| if below(3) == 0 { term + sum } else { sum + term }));
+    }
+    sum.unwrap_or(x)
+}
+
+#[test]
+fn sums_of_padded_pieces_keep_every_bit() {
+    let mut rng = Rng(11);
+    for round in 0..300 {
+        let dtype = [DType::F64, DType::F32][round % 2];
+        let g = Builder::new();
+        let sum = sum_of_pieces(&g, dtype, &mut rng);
+        let graph = g.finish(&[sum]).unwrap();
+        for values in [X, Y] {
+            for unroll in [1 << 30, 0] {
+                let options = Options::default().unroll(unroll);
+                for [code, tape] in outputs(&graph, &[column(dtype, &values)], &options) {
+                    assert_eq!(code, tape, "{graph}");
+                }
+            }
+        }
+    }
 }

@@ -54,3 +54,17 @@ pub fn elements(ops: usize, n: usize) -> Graph {
     });
     g.finish(&[last.sum()]).expect("shapes fit each other")
 }
+
+/// The Rosenbrock function of `n` variables with every op a node on scalars, as a traced loop gives
+/// it: seven nodes a term.
+pub fn rosenbrock(n: usize) -> Graph {
+    let g = Builder::new();
+    let x = g.input("x", dtype::f64, [n]);
+    let at: Vec<Var<'_>> = (0..n).map(|i| x.at(i)).collect();
+    let terms = at.windows(2).map(|pair| {
+        let [a, b] = [pair[0], pair[1]];
+        (b - a * a).square() * 100.0 + (1.0 - a).square()
+    });
+    let sum = terms.reduce(|sum, term| sum + term);
+    g.finish(sum.as_slice()).expect("scalars fit each other")
+}

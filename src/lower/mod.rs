@@ -1,5 +1,6 @@
 //! Lowering: graph -> primitives -> plan (scalars, loop kernels, calls, memory).
 
+mod assemble;
 mod calls;
 pub(crate) mod check;
 mod collapse;
@@ -67,7 +68,10 @@ pub(crate) fn lower(
     outputs: &[Place],
     how: Lowering,
 ) -> Result<Plan, LowerError> {
-    let core = core::expand(graph, values, how.simplify)?;
+    let mut core = core::expand(graph, values, how.simplify)?;
+    if how.simplify {
+        core = assemble::assemble(core);
+    }
     let live = core.live();
     let mut plan = schedule::Scheduler::new(&core, &live, how.limits).run(&live, inputs, outputs)?;
     memory::plan_arena(&mut plan)?;

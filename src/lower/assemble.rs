@@ -1,0 +1,254 @@
+//! Sums of padded pieces. What reads a tensor piece by piece, as a traced loop does, has for its
+//! gradient a sum of one padded tensor per piece: work by the square of its length. Where the pieces
+//! lie along one axis, the sum is put together of what meets in each interval.
+//!
+//! Every bit is kept: to a sum of some terms the zeros of the others add nothing, but that it is
+//! not -0.
+
+use crate::graph::{ValueId, ValueType};
+use crate::lower::core::{Core, CoreNode, Kind};
+use crate::ops::{Literal, MapFn, Op, Prim, make};
+use smallvec::SmallVec;
+use std::ops::Range;
+
+/// Sums of fewer padded pieces stay.
+const FEWEST: usize = 8;
+/// Pieces may be cut at the ends of others, but not into many more.
+const CUTS: usize = 4;
+
+/// A term of a sum: a value, and the part of the axis it covers if it is padded.
+struct Term {
+    value: ValueId,
+    covers: Option<Range<usize>>,
+}
+
+/// A sum to put together.
+struct Sum {
+    axis: usize,
+    terms: Vec<Term>,
+}
+
+/// What a pad by zeros along one axis leaves of it: the axis and the part that its operand covers.
+fn padded(core: &Core, v: ValueId) -> Option<(usize, Range<usize>)> {
+    let node = core.node(v);
+    if node.kind != Kind::Prim(Prim::Pad) || node.attrs().ints(2).iter().any(|&v| v != 0) {
+        return None;
+    }
+    if node.attrs().float(3).to_bits() != 0 {
+        return None;
+    }
+    let inner = core.node(node.operands[0]).shape().dims();
+    let mut moved = (0..inner.len()).filter(|&a| inner[a] != node.shape().dims()[a]);
+    let (axis, None) = (moved.next()?, moved.next()) else { return None };
+    let from = node.attrs().sizes(0)[axis];
+    Some((axis, from..from + inner[axis]))
+}
+
+/// The core graph with its sums of many padded pieces put together.
+pub fn assemble(core: Core) -> Core {
+    let sums = find(&core);
+    if sums.is_empty() {
+        return core;
+    }
+    let mut sums = sums.into_iter().peekable();
+    let mut out = Rebuilt { core: Core::default(), map: Vec::with_capacity(core.nodes.len()) };
+    for (i, node) in core.nodes.iter().enumerate() {
+        let id = match sums.next_if(|(top, _)| *top == i) {
+            Some((_, sum)) => out.put_together(&core, node, &sum),
+            None => {
+                let mut node = node.clone();
+                node.operands.iter_mut().for_each(|v| *v = out.map[v.index()]);
+                out.push(node)
+            }
+        };
+        out.map.push(id);
+    }
+    out.core.outputs = core.outputs.iter().map(|v| out.map[v.index()]).collect();
+    out.core
+}
+
+/// The sums worth it, by the node that ends them.
+fn find(core: &Core) -> Vec<(usize, Sum)> {
+    let n = core.nodes.len();
+    let pads = core.nodes.iter().filter(|node| node.kind == Kind::Prim(Prim::Pad)).count();
+    if pads < FEWEST {
+        return Vec::new();
+    }
+    let live = core.live();
+    let mut users = vec![0u32; n];
+    for node in core.nodes.iter().zip(&live).filter(|(_, live)| **live).map(|(node, _)| node) {
+        node.operands.iter().for_each(|v| users[v.index()] += 1);
+    }
+    core.outputs.iter().for_each(|v| users[v.index()] += 1);
+    // Padded pieces in the chain of sums that ends at a node; the chain goes on where more are.
+    let mut pieces = vec![0u32; n];
+    let mut inside = vec![false; n];
+    let sum_of = |node: &CoreNode| match (node.kind, node.operands.as_slice()) {
+        (Kind::Map(MapFn::Add), &[a, b]) if a != b => Some((a, b)),
+        _ => None,
+    };
+    let continues = |pieces: &[u32], v: ValueId| {
+        let alone = sum_of(core.node(v)).is_none() || users[v.index()] == 1;
+        if alone { pieces[v.index()] } else { 0 }
+    };
+    for i in (0..n).filter(|&i| live[i]) {
+        if padded(core, ValueId::new(i as u32)).is_some() {
+            pieces[i] = 1;
+        } else if let Some((a, b)) = sum_of(&core.nodes[i]) {
+            let [at_a, at_b] = [a, b].map(|v| continues(&pieces, v));
+            let (chain, other) = if at_b > at_a { (b, a) } else { (a, b) };
+            let single = padded(core, other).is_some();
+            pieces[i] = at_a.max(at_b) + u32::from(single);
+            if at_a.max(at_b) > 0 && sum_of(core.node(chain)).is_some() {
+                inside[chain.index()] = true;
+            }
+        }
+    }
+    let tops = (0..n).filter(|&i| live[i] && !inside[i] && pieces[i] as usize >= FEWEST);
+    let tops = tops.filter_map(|top| Some((top, terms(core, top, |v| continues(&pieces, v), sum_of)?)));
+    tops.filter(|(_, sum)| few_cuts(sum)).collect()
+}
+
+/// The terms of the chain of sums that ends at a node, first to last; `None` where they are padded
+/// along different axes.
+fn terms(
+    core: &Core,
+    top: usize,
+    continues: impl Fn(ValueId) -> u32,
+    sum_of: impl Fn(&CoreNode) -> Option<(ValueId, ValueId)>,
+) -> Option<Sum> {
+    let mut values = Vec::new();
+    let mut at = ValueId::new(top as u32);
+    while let Some((a, b)) = sum_of(core.node(at)) {
+        let (chain, other) = if continues(b) > continues(a) { (b, a) } else { (a, b) };
+        values.push(other);
+        at = chain;
+        if continues(chain) == 0 {
+            break;
+        }
+    }
+    values.push(at);
+    let mut axis = None;
+    let mut terms = Vec::with_capacity(values.len());
+    for value in values.into_iter().rev() {
+        let covers = match padded(core, value) {
+            Some((along, range)) if *axis.get_or_insert(along) == along => Some(range),
+            Some(_) => return None,
+            None => None,
+        };
+        terms.push(Term { value, covers });
+    }
+    Some(Sum { axis: axis?, terms })
+}
+
+impl Sum {
+    /// Where padded pieces begin or end, and the ends of the axis.
+    fn cuts(&self, extent: usize) -> Vec<usize> {
+        let ranges = self.terms.iter().filter_map(|term| term.covers.as_ref());
+        let mut cuts: Vec<usize> = ranges.flat_map(|r| [r.start, r.end]).chain([0, extent]).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts
+    }
+}
+
+/// Whether the pieces are cut into few parts.
+fn few_cuts(sum: &Sum) -> bool {
+    let cuts = sum.cuts(0);
+    let mut parts = 0usize;
+    for term in &sum.terms {
+        parts += match &term.covers {
+            Some(r) => cuts.partition_point(|&c| c < r.end) - cuts.partition_point(|&c| c < r.start),
+            None => cuts.len(),
+        };
+    }
+    parts <= CUTS * sum.terms.len()
+}
+
+struct Rebuilt {
+    core: Core,
+    /// New ids by old ones.
+    map: Vec<ValueId>,
+}
+
+impl Rebuilt {
+    fn push(&mut self, node: CoreNode) -> ValueId {
+        self.core.nodes.push(node);
+        ValueId::new(self.core.nodes.len() as u32 - 1)
+    }
+
+    fn put_together(&mut self, core: &Core, top: &CoreNode, sum: &Sum) -> ValueId {
+        let (axis, extent) = (sum.axis, top.shape().dims()[sum.axis]);
+        let cuts = sum.cuts(extent);
+        // By interval, the terms that cover it, first to last.
+        let mut covering: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); cuts.len() - 1];
+        for (i, term) in sum.terms.iter().enumerate() {
+            let range = term.covers.clone().unwrap_or(0..extent);
+            let first = cuts.partition_point(|&c| c < range.start);
+            let end = cuts.partition_point(|&c| c < range.end);
+            covering[first..end].iter_mut().for_each(|list| list.push(i as u32));
+        }
+        let mut parts: SmallVec<[ValueId; 3]> = SmallVec::new();
+        for (list, ends) in covering.iter().zip(cuts.windows(2)) {
+            let mut dims = top.shape().dims().to_vec();
+            dims[axis] = ends[1] - ends[0];
+            let ty = ValueType::new(top.ty.dtype, dims);
+            let made = |kind, op: Op, operands: &[ValueId]| CoreNode {
+                kind,
+                op,
+                operands: SmallVec::from_slice(operands),
+                ty: ty.clone(),
+                origin: top.origin,
+            };
+            let mut total = None;
+            for &i in list {
+                let piece = self.piece(core, &sum.terms[i as usize], axis, ends, &made);
+                total = Some(match total {
+                    None => piece,
+                    Some(total) => self.push(made(Kind::Map(MapFn::Add), make::add(), &[total, piece])),
+                });
+            }
+            if list.len() < sum.terms.len() {
+                let zero = make::constant(Literal::filled(ty.dtype, ty.shape.clone(), 0.0));
+                let zero = self.push(made(Kind::Prim(Prim::Const), zero, &[]));
+                total = Some(match total {
+                    None => zero,
+                    Some(total) => self.push(made(Kind::Map(MapFn::Add), make::add(), &[total, zero])),
+                });
+            }
+            parts.extend(total);
+        }
+        let concat = make::concat(axis);
+        self.push(CoreNode {
+            kind: Kind::Prim(Prim::Concat),
+            op: concat,
+            operands: parts,
+            ty: top.ty.clone(),
+            origin: top.origin,
+        })
+    }
+
+    /// What a term has in an interval.
+    fn piece(
+        &mut self,
+        core: &Core,
+        term: &Term,
+        axis: usize,
+        ends: &[usize],
+        made: &dyn Fn(Kind, Op, &[ValueId]) -> CoreNode,
+    ) -> ValueId {
+        let (source, start) = match &term.covers {
+            Some(range) => (core.node(term.value).operands[0], range.start),
+            None => (term.value, 0),
+        };
+        let dims = core.node(source).shape().dims();
+        let source = self.map[source.index()];
+        if dims[axis] == ends[1] - ends[0] {
+            return source;
+        }
+        let (mut from, mut to) = (vec![0; dims.len()], dims.to_vec());
+        (from[axis], to[axis]) = (ends[0] - start, ends[1] - start);
+        let slice = make::slice(&from, &to, &vec![1; dims.len()]);
+        self.push(made(Kind::Prim(Prim::Slice), slice, &[source]))
+    }
+}
