@@ -67,7 +67,15 @@ impl fmt::Display for Failure {
         writeln!(f, "{}", self.found)?;
         writeln!(f, "again with COTANGENT_SEED={} COTANGENT_GRAPHS=1", self.found.seed)?;
         writeln!(f, "made smaller (numbers of seed {}): {}", self.small.seed, self.small_difference)?;
-        write!(f, "{}", self.small.graph())
+        let graph = self.small.graph();
+        write!(f, "{graph}")?;
+        for custom in graph.nodes().iter().filter_map(|node| node.op.custom()) {
+            match custom.graph() {
+                Some(graph) => write!(f, "\n{} is {graph}", custom.name())?,
+                None => write!(f, "\n{} is a callback", custom.name())?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which rows, and which pairs of producer and consumer, graphs have met.
 
 use crate::graph::{Graph, Origin, ValueType};
-use crate::ops;
+use crate::ops::{self, Op};
 use std::collections::{BTreeMap, HashMap};
 
 /// Types by element type and rank, as a set of bits.
@@ -10,6 +10,10 @@ type TypeSet = u64;
 fn type_bit(ty: &ValueType) -> TypeSet {
     1 << (ty.dtype as u64 * 16 + (ty.shape.rank() as u64).min(15))
 }
+
+/// Custom ops by graphs and by callbacks: all count as one row each.
+const CUSTOM: &str = "custom";
+const CALLBACK: &str = "callback";
 
 /// Counts over many graphs.
 #[derive(Clone, Debug)]
@@ -29,7 +33,7 @@ pub struct Coverage {
 
 impl Default for Coverage {
     fn default() -> Coverage {
-        let names: Vec<&'static str> = ops::table().map(|row| row.name).collect();
+        let names: Vec<&'static str> = ops::table().map(|row| row.name).chain([CUSTOM, CALLBACK]).collect();
         let rows = names.iter().enumerate().map(|(i, &name)| (name, i)).collect();
         let n = names.len();
         Coverage {
@@ -49,7 +53,7 @@ impl Coverage {
     pub fn add(&mut self, graph: &Graph) {
         *self.nodes.entry(graph.nodes().len()).or_default() += 1;
         for node in graph.nodes() {
-            let Some(&row) = self.rows.get(node.op.name()) else { continue };
+            let Some(row) = self.row(&node.op) else { continue };
             self.seen[row] += 1;
             for result in node.results() {
                 self.gives[row] |= type_bit(graph.ty(result));
@@ -57,12 +61,21 @@ impl Coverage {
             for &operand in node.operands() {
                 self.takes[row] |= type_bit(graph.ty(operand));
                 if let Origin::Node(from) = graph.origin(operand)
-                    && let Some(&from) = self.rows.get(graph.node(from).op.name())
+                    && let Some(from) = self.row(&graph.node(from).op)
                 {
                     *self.pairs.entry((from, row)).or_default() += 1;
                 }
             }
         }
+    }
+
+    fn row(&self, op: &Op) -> Option<usize> {
+        let name = match op.custom() {
+            Some(custom) if custom.graph().is_some() => CUSTOM,
+            Some(_) => CALLBACK,
+            None => op.name(),
+        };
+        self.rows.get(name).copied()
     }
 
     /// Rows met, of all.

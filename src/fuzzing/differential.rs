@@ -10,7 +10,7 @@ use crate::fuzzing::compare::Compared;
 use crate::fuzzing::draft::Drafted;
 use crate::fuzzing::expected::{Difference, Expected};
 use crate::fuzzing::forms::{FORMS, Form, Run, check_sets};
-use crate::fuzzing::generate::{Profile, generate};
+use crate::fuzzing::generate::{CustomOps, Profile, generate};
 use crate::fuzzing::source::Source;
 use crate::graph::{Graph, ValueId};
 use crate::program::Program;
@@ -29,7 +29,8 @@ pub enum Verdict {
 
 /// Draws a case.
 pub fn draw(source: &mut dyn Source) -> Option<Case> {
-    let drafted = generate(source, &Profile::RUN).ok()?;
+    let profile = Profile { custom: CustomOps::FirstOrder, ..Profile::RUN };
+    let drafted = generate(source, &profile).ok()?;
     Some(Case { drafted, seed: source.bits() })
 }
 

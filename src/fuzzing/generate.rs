@@ -28,10 +28,23 @@ pub struct Profile {
     pub limits: &'static [usize],
     /// Only rows that are exact over the rationals, and numbers to match.
     pub exact: bool,
+    /// Custom ops beside the rows of the table.
+    pub custom: CustomOps,
+}
+
+/// What custom ops graphs have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CustomOps {
+    /// None.
+    None,
+    /// Those that can be differentiated to any order.
+    AnyOrder,
+    /// Those that can be differentiated once.
+    FirstOrder,
 }
 
 impl Profile {
-    /// Graphs to run: 10 to 60 nodes, tensors small enough to compare whole.
+    /// Graphs to run: 10 to 60 nodes of the table, tensors small enough to compare whole.
     pub const RUN: Profile = Profile {
         min_nodes: 10,
         max_nodes: 60,
@@ -42,6 +55,7 @@ impl Profile {
         max_rank: 7,
         limits: &[6, 24, 48, 96, 96, 200, 200, 400, 1200],
         exact: false,
+        custom: CustomOps::None,
     };
 
     /// Graphs to evaluate over the rationals.
@@ -53,6 +67,7 @@ impl Profile {
         max_rank: 3,
         limits: &[6, 12, 20, 40],
         exact: true,
+        custom: CustomOps::None,
     };
 
     /// Graphs only to compile: odd and very large shapes.
@@ -64,6 +79,7 @@ impl Profile {
         max_rank: 7,
         limits: &[64, 1 << 12, 1 << 20, 1 << 33, usize::MAX],
         exact: false,
+        custom: CustomOps::FirstOrder,
     };
 }
 
@@ -98,7 +114,9 @@ pub struct Generator<'a> {
     pub(super) mixed: bool,
     /// Whether indices may be out of range.
     pub(super) stray: bool,
-    admit: &'a mut Admit<'a>,
+    /// How many levels of custom ops it may have.
+    pub(super) levels: usize,
+    pub(super) admit: &'a mut Admit<'a>,
 }
 
 impl<'a> Generator<'a> {
@@ -113,13 +131,31 @@ impl<'a> Generator<'a> {
         let main = if source.chance(2, 5) { DType::F32 } else { DType::F64 };
         let mixed = source.chance(2, 5);
         let stray = source.chance(1, 40);
-        let mut g =
-            Generator { source, draft: Draft::default(), profile, extents, limit, main, mixed, stray, admit };
+        // A callback parts the graph around it, so most graphs have none.
+        let custom = profile.custom != CustomOps::None && source.chance(1, 3);
+        let levels = if custom { 1 + source.below(2) } else { 0 };
+        let draft = Draft::default();
+        let mut g = Generator { source, draft, profile, extents, limit, main, mixed, stray, levels, admit };
         g.run();
         g.draft
     }
 
     fn run(&mut self) {
+        for _ in 0..1 + self.source.below(3) {
+            let shape = self.shape();
+            let dtype = self.float_type();
+            self.draft.input(ValueType::new(dtype, shape), None);
+        }
+        let room = self.profile.max_nodes - self.profile.min_nodes;
+        // The smaller of two draws: a median near 0.3 of the room. Small tensors
+        // cost little, so that their graphs may be long.
+        let (a, b) = (self.source.below(room + 1), self.source.below(room + 1));
+        self.fill(self.profile.min_nodes + if self.limit <= 24 { a.max(b) } else { a.min(b) });
+        self.draw_outputs();
+    }
+
+    /// Appends nodes until there are this many, or it was tried often enough.
+    pub(super) fn fill(&mut self, wanted: usize) {
         let rows: Vec<&'static Row> = ops::table().filter(|row| row.exact || !self.profile.exact).collect();
         let maps: Vec<&'static Row> = rows
             .iter()
@@ -131,16 +167,6 @@ impl<'a> Generator<'a> {
             .copied()
             .filter(|row| matches!(row.value, Value::Map(f) if ARITHMETIC.contains(&f)))
             .collect();
-        for _ in 0..1 + self.source.below(3) {
-            let shape = self.shape();
-            let dtype = self.float_type();
-            self.draft.input(ValueType::new(dtype, shape), None);
-        }
-        let room = self.profile.max_nodes - self.profile.min_nodes;
-        // The smaller of two draws: a median near 0.3 of the room. Small tensors
-        // cost little, so that their graphs may be long.
-        let (a, b) = (self.source.below(room + 1), self.source.below(room + 1));
-        let wanted = self.profile.min_nodes + if self.limit <= 24 { a.max(b) } else { a.min(b) };
         for _ in 0..wanted * 4 {
             if self.draft.nodes.len() >= wanted {
                 break;
@@ -153,12 +179,15 @@ impl<'a> Generator<'a> {
                 self.sibling();
                 continue;
             }
+            if self.levels > 0 && self.source.chance(1, 8) {
+                self.custom();
+                continue;
+            }
             let rows = if self.source.chance(1, 4) { &maps } else { &rows };
             if let Some(row) = pick(self.source, rows) {
                 self.node(row);
             }
         }
-        self.draw_outputs();
     }
 
     /// Tries to append a node of this row.
@@ -239,7 +268,7 @@ impl<'a> Generator<'a> {
 
     /// One to three outputs, late values for the most part; any value may be
     /// one, also twice.
-    fn draw_outputs(&mut self) {
+    pub(super) fn draw_outputs(&mut self) {
         let n = self.draft.values.len();
         for _ in 0..1 + self.source.below(3) {
             let v = match self.source.below(8) {

@@ -28,6 +28,7 @@ pub mod adjoint;
 mod along_axis;
 mod attributes;
 mod coverage;
+mod custom;
 mod draft;
 mod generate;
 #[cfg(all(feature = "ir", feature = "jit"))]
@@ -40,7 +41,7 @@ mod windows;
 
 pub use coverage::Coverage;
 pub use draft::{Draft, DraftNode, DraftValue, Drafted, Slot};
-pub use generate::{Admit, Generator, Profile, generate};
+pub use generate::{Admit, CustomOps, Generator, Profile, generate};
 pub use source::{Bytes, Rng, Source};
 
 #[cfg(feature = "jit")]

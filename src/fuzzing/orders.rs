@@ -9,7 +9,7 @@ use crate::fuzzing::differential::{Verdict, caught, verdict};
 use crate::fuzzing::draft::Drafted;
 use crate::fuzzing::expected::Difference;
 use crate::fuzzing::forms::Form;
-use crate::fuzzing::generate::{Profile, generate};
+use crate::fuzzing::generate::{CustomOps, Profile, generate};
 use crate::fuzzing::source::{Source, pick};
 use crate::graph::{Graph, GraphError, ValueId};
 
@@ -22,6 +22,7 @@ const SMALL: Profile = Profile {
     max_rank: 3,
     limits: &[6, 24, 60],
     exact: false,
+    custom: CustomOps::AnyOrder,
 };
 
 /// A derived graph of more nodes is not derived again.
