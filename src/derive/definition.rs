@@ -51,8 +51,9 @@ pub fn vjp(e: &mut dyn Emitter, site: &Site<'_>, cotangents: &[Option<ValueId>])
         };
     }
     let wanted: Vec<ValueId> = graph.input_values().filter(|v| site.wants(v.index())).collect();
+    let active = sweep::active(&graph, &wanted);
     let swept =
-        sweep::reverse(&graph, e, &handles, seeds, Some(&wanted), None).map_err(inside(site, "VJP"))?;
+        sweep::reverse(&graph, e, &handles, seeds, Some(&active), None).map_err(inside(site, "VJP"))?;
     let flow = |v: ValueId| match swept.cotangent(v) {
         Some(d) if site.wants(v.index()) => Flow::To(d),
         _ => Flow::Zero,

@@ -139,7 +139,7 @@ pub fn value_and_grad(
         Seeds::Outputs => spread_seeds(graph, &added),
     };
     let initial = seed_outputs(graph, &mut e, &given)?;
-    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(wrt), None)?;
+    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&sweep::active(graph, wrt)), None)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, wrt)?;
     let outputs = graph.outputs().iter().map(|o| map[o.index()]).chain(grads).collect();
     Ok((e.finish(outputs), connections))
@@ -176,7 +176,7 @@ pub fn reverse(graph: &Graph, wrt: &[ValueId]) -> Result<ReverseGraph, GraphErro
     check_wrt(graph, wrt)?;
     let (mut e, map, seeds) = primal_inputs(graph, &seed_inputs(graph))?;
     let initial = seed_outputs(graph, &mut e, &spread_seeds(graph, &seeds))?;
-    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(wrt), None)?;
+    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&sweep::active(graph, wrt)), None)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, wrt)?;
     Ok(ReverseGraph { graph: e.finish(grads), connections })
 }

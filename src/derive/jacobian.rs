@@ -37,6 +37,13 @@ struct Block {
     connection: Connection,
 }
 
+impl Block {
+    /// Nothing gathered yet; `path` says whether the output hangs on the input at all.
+    fn new(path: bool) -> Block {
+        Block { parts: path.then(Vec::new), connection: Connection::of(path, path) }
+    }
+}
+
 /// The graph whose outputs are the outputs of `graph`, then for each float output
 /// and each of `wrt` (the latter faster) the Jacobian of shape output ++ input.
 ///
@@ -91,8 +98,9 @@ fn block_type(graph: &Graph, output: ValueId, by: ValueId) -> Result<ValueType, 
     }
 }
 
-/// A tensor that is 1 at one element and 0 elsewhere.
-fn unit(e: &mut Recorder, ty: &ValueType, at: usize) -> Result<ValueId, OpError> {
+/// Seeds of a sweep: a tensor at one value that is 1 at one element and 0 elsewhere.
+fn unit(graph: &Graph, e: &mut Recorder, v: ValueId, at: usize) -> Result<Vec<Option<ValueId>>, OpError> {
+    let ty = graph.ty(v);
     let n = ty.numel();
     let spread = |i: usize| if i == at { 1.0 } else { 0.0 };
     let elements = match ty.dtype {
@@ -101,7 +109,9 @@ fn unit(e: &mut Recorder, ty: &ValueType, at: usize) -> Result<ValueId, OpError>
     };
     let literal = Literal::new(ty.shape.clone(), elements)
         .ok_or_else(|| OpError::TooLarge { op: "jacobian", ty: ty.clone() })?;
-    (e as &mut dyn Emitter).one(make::constant(literal), &[])
+    let mut seeds = vec![None; graph.len()];
+    seeds[v.index()] = Some((e as &mut dyn Emitter).one(make::constant(literal), &[])?);
+    Ok(seeds)
 }
 
 /// Forward sweeps: tangents of all outputs for one element after the other.
@@ -115,15 +125,10 @@ fn columns(
     let mut by_input: Vec<Vec<Block>> = Vec::with_capacity(wrt.len());
     for &v in wrt {
         let active = sweep::active(graph, &[v]);
-        let fresh = |&o: &ValueId| {
-            let path = active[o.index()];
-            Block { parts: path.then(Vec::new), connection: Connection::of(path, path) }
-        };
-        let mut blocks: Vec<Block> = outputs.iter().map(fresh).collect();
+        let mut blocks: Vec<Block> = outputs.iter().map(|o| Block::new(active[o.index()])).collect();
         let reached = outputs.iter().any(|o| active[o.index()]);
         for at in 0..if reached { graph.ty(v).numel() } else { 0 } {
-            let mut seeds = vec![None; graph.len()];
-            seeds[v.index()] = Some(unit(e, graph.ty(v), at)?);
+            let seeds = unit(graph, e, v, at)?;
             let tangents = sweep::forward(graph, e, map, seeds)?;
             for (&o, block) in outputs.iter().zip(&mut blocks) {
                 let column = Shape::from([graph.ty(o).numel(), 1]);
@@ -151,15 +156,10 @@ fn rows(
     let paths: Vec<Vec<bool>> = wrt.iter().map(|&v| sweep::active(graph, &[v])).collect();
     let mut all = Vec::with_capacity(outputs.len() * wrt.len());
     for &o in outputs {
-        let fresh = |path: &Vec<bool>| {
-            let path = path[o.index()];
-            Block { parts: path.then(Vec::new), connection: Connection::of(path, path) }
-        };
-        let mut blocks: Vec<Block> = paths.iter().map(fresh).collect();
+        let mut blocks: Vec<Block> = paths.iter().map(|path| Block::new(path[o.index()])).collect();
         for at in 0..if active[o.index()] { graph.ty(o).numel() } else { 0 } {
-            let mut seeds = vec![None; graph.len()];
-            seeds[o.index()] = Some(unit(e, graph.ty(o), at)?);
-            let swept = sweep::reverse(graph, e, map, seeds, Some(wrt), None)?;
+            let seeds = unit(graph, e, o, at)?;
+            let swept = sweep::reverse(graph, e, map, seeds, Some(&active), None)?;
             for (&v, block) in wrt.iter().zip(&mut blocks) {
                 let row = Shape::from([1, graph.ty(v).numel()]);
                 gather(e, block, swept.cotangent(v), &row)?;

@@ -69,25 +69,20 @@ pub fn active(graph: &Graph, wrt: &[ValueId]) -> Vec<bool> {
 /// `handles` gives the emitter's handle of each primal value; `seeds` the
 /// initial cotangents. Contributions of one node to one value are combined with
 /// each other first, in operand order, then `existing + contribution`. A node
-/// none of whose results is reached is skipped. Only values on a path from `wrt`
-/// (all, if not given) get contributions, and only cotangents of `kept` values are
+/// none of whose results is reached is skipped. Only `active` values (see
+/// [`active`]; all, if not given) get contributions, and only cotangents of `kept` values are
 /// of use afterwards.
 pub fn reverse(
     graph: &Graph,
     e: &mut dyn Emitter,
     handles: &[ValueId],
     seeds: Vec<Option<ValueId>>,
-    wrt: Option<&[ValueId]>,
+    active: Option<&[bool]>,
     kept: Option<&[ValueId]>,
 ) -> Result<Reverse, GraphError> {
-    let (wanted, keep) = (wrt.is_none(), kept.is_none());
-    let fresh = |cotangent| Swept { cotangent, wanted, touched: false, kept: keep };
-    let mut values: Vec<Swept> = seeds.into_iter().map(fresh).collect();
-    if let Some(wrt) = wrt {
-        for (value, active) in values.iter_mut().zip(active(graph, wrt)) {
-            value.wanted = active;
-        }
-    }
+    let wanted = |i: usize| active.is_none_or(|active| active[i]);
+    let fresh = |(i, cotangent)| Swept { cotangent, wanted: wanted(i), touched: false, kept: kept.is_none() };
+    let mut values: Vec<Swept> = seeds.into_iter().enumerate().map(fresh).collect();
     for v in kept.into_iter().flatten() {
         values[v.index()].kept = true;
     }

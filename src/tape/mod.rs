@@ -293,7 +293,8 @@ impl<'g, N: Numbers> Tape<'g, N> {
             initial[v.index()] = Some(e.push(seed));
         }
         let handles: Vec<ValueId> = self.graph.values().collect();
-        let swept = sweep::reverse(self.graph, e, &handles, initial, wrt, kept);
+        let active = wrt.map(|wrt| sweep::active(self.graph, wrt));
+        let swept = sweep::reverse(self.graph, e, &handles, initial, active.as_deref(), kept);
         let out = swept.map(|swept| pick(&swept, e));
         e.truncate(self.graph.len());
         Ok(out?)
