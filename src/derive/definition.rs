@@ -2,7 +2,7 @@
 //! graph, computed again in the emitter, and swept like any graph. Compiled code
 //! merges what is computed again with what there was.
 
-use crate::derive::sweep;
+use crate::derive::sweep::{self, Level};
 use crate::graph::{Graph, GraphError, Recorder, ValueId};
 use crate::ops::{Emitter, Flow, Flows, OpError, Site, Tangents, Value};
 use smallvec::SmallVec;
@@ -52,8 +52,8 @@ pub fn vjp(e: &mut dyn Emitter, site: &Site<'_>, cotangents: &[Option<ValueId>])
     }
     let wanted: Vec<ValueId> = graph.input_values().filter(|v| site.wants(v.index())).collect();
     let active = sweep::active(&graph, &wanted);
-    let swept =
-        sweep::reverse(&graph, e, &handles, seeds, Some(&active), None).map_err(inside(site, "VJP"))?;
+    let swept = sweep::reverse(&graph, e, &handles, seeds, Some(&active), None, Level::Definition)
+        .map_err(inside(site, "VJP"))?;
     let flow = |v: ValueId| match swept.cotangent(v) {
         Some(d) if site.wants(v.index()) => Flow::To(d),
         _ => Flow::Zero,
@@ -66,6 +66,6 @@ pub fn jvp(e: &mut dyn Emitter, site: &Site<'_>, tangents: &[Option<ValueId>]) -
     let Definition { graph, handles } = define(e, site)?;
     let mut seeds = tangents.to_vec();
     seeds.resize(graph.len(), None);
-    let moved = sweep::forward(&graph, e, &handles, seeds).map_err(inside(site, "JVP"))?;
+    let moved = sweep::forward(&graph, e, &handles, seeds, Level::Definition).map_err(inside(site, "JVP"))?;
     Ok(graph.outputs().iter().map(|v| moved[v.index()]).collect())
 }

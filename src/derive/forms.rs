@@ -1,7 +1,7 @@
 //! Derived graphs: value and gradient, reverse alone, Jacobian-vector product.
 
-use crate::derive::sweep::{self, Connection};
-use crate::graph::{Graph, GraphError, GraphErrorKind, Recorder, ValueId, ValueType};
+use crate::derive::sweep::{self, Connection, Level};
+use crate::graph::{Graph, GraphError, GraphErrorKind, Recorder, Trace, ValueId, ValueType};
 use crate::ops::{Emitter, Op, make};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,6 +13,24 @@ pub struct ReverseGraph {
     pub graph: Graph,
     /// How each wanted value hangs together with the seeds.
     pub connections: Vec<Connection>,
+    #[cfg_attr(not(feature = "jit"), expect(dead_code, reason = "the tape knows its nodes"))]
+    pub(crate) trace: Trace,
+}
+
+/// A graph of derivatives behind a copy of what it is derived from.
+pub(crate) struct Derived {
+    pub graph: Graph,
+    /// One for each derivative.
+    pub connections: Vec<Connection>,
+    #[cfg_attr(not(feature = "jit"), expect(dead_code, reason = "the tape knows its nodes"))]
+    pub trace: Trace,
+}
+
+impl Derived {
+    /// What is of use to those who only read the graph.
+    pub fn untraced(self) -> (Graph, Vec<Connection>) {
+        (self.graph, self.connections)
+    }
 }
 
 /// What seeds a reverse form.
@@ -48,7 +66,7 @@ pub(super) fn copy_with(
         let operands: Vec<ValueId> = node.operands().iter().map(|v| map[v.index()]).collect();
         map.extend(copy.push(node.op.clone(), &operands, node.source())?);
     }
-    Ok((Recorder::new(copy), map, added))
+    Ok((Recorder::after_copy(copy), map, added))
 }
 
 /// Float values only: an integer has no gradient to ask for.
@@ -121,6 +139,15 @@ pub fn value_and_grad(
     wrt: &[ValueId],
     seeds: Seeds,
 ) -> Result<(Graph, Vec<Connection>), GraphError> {
+    Ok(traced_value_and_grad(graph, wrt, seeds)?.untraced())
+}
+
+/// [`value_and_grad`], and where its nodes come from.
+pub(crate) fn traced_value_and_grad(
+    graph: &Graph,
+    wrt: &[ValueId],
+    seeds: Seeds,
+) -> Result<Derived, GraphError> {
     check_wrt(graph, wrt)?;
     let extra = match seeds {
         Seeds::One => {
@@ -139,10 +166,12 @@ pub fn value_and_grad(
         Seeds::Outputs => spread_seeds(graph, &added),
     };
     let initial = seed_outputs(graph, &mut e, &given)?;
-    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&sweep::active(graph, wrt)), None)?;
+    let swept =
+        sweep::reverse(graph, &mut e, &map, initial, Some(&sweep::active(graph, wrt)), None, Level::Graph)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, wrt)?;
     let outputs = graph.outputs().iter().map(|o| map[o.index()]).chain(grads).collect();
-    Ok((e.finish(outputs), connections))
+    let (graph, trace) = e.finish_traced(outputs);
+    Ok(Derived { graph, connections, trace })
 }
 
 /// A recorder with one input per value of the graph; constants stay constants,
@@ -176,9 +205,11 @@ pub fn reverse(graph: &Graph, wrt: &[ValueId]) -> Result<ReverseGraph, GraphErro
     check_wrt(graph, wrt)?;
     let (mut e, map, seeds) = primal_inputs(graph, &seed_inputs(graph))?;
     let initial = seed_outputs(graph, &mut e, &spread_seeds(graph, &seeds))?;
-    let swept = sweep::reverse(graph, &mut e, &map, initial, Some(&sweep::active(graph, wrt)), None)?;
+    let swept =
+        sweep::reverse(graph, &mut e, &map, initial, Some(&sweep::active(graph, wrt)), None, Level::Graph)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, wrt)?;
-    Ok(ReverseGraph { graph: e.finish(grads), connections })
+    let (graph, trace) = e.finish_traced(grads);
+    Ok(ReverseGraph { graph, connections, trace })
 }
 
 /// The dense reverse sweep: a seed for every float value, the gradient of every
@@ -193,20 +224,21 @@ pub fn dense_reverse(graph: &Graph) -> Result<ReverseGraph, GraphError> {
     for (v, seed) in floats.iter().zip(seeds) {
         initial[v.index()] = Some(seed);
     }
-    let swept = sweep::reverse(graph, &mut e, &map, initial, None, None)?;
+    let swept = sweep::reverse(graph, &mut e, &map, initial, None, None, Level::Graph)?;
     let (grads, connections) = gradients(graph, &mut e, &swept, &floats)?;
-    Ok(ReverseGraph { graph: e.finish(grads), connections })
+    let (graph, trace) = e.finish_traced(grads);
+    Ok(ReverseGraph { graph, connections, trace })
 }
 
 /// The graph whose outputs are the outputs of `graph`, then their tangents
 /// (zeros where nothing flows; none for integer and boolean outputs). One
 /// tangent input per float value of `wrt` follows the inputs of `graph`.
 pub fn jvp(graph: &Graph, wrt: &[ValueId]) -> Result<Graph, GraphError> {
-    Ok(jvp_connected(graph, wrt)?.0)
+    Ok(traced_jvp(graph, wrt)?.graph)
 }
 
-/// [`jvp`], and how each float output hangs together with `wrt`.
-pub(super) fn jvp_connected(graph: &Graph, wrt: &[ValueId]) -> Result<(Graph, Vec<Connection>), GraphError> {
+/// [`jvp`], how each float output hangs together with `wrt`, and where nodes come from.
+pub(crate) fn traced_jvp(graph: &Graph, wrt: &[ValueId]) -> Result<Derived, GraphError> {
     check_wrt(graph, wrt)?;
     let extra: Vec<(Arc<str>, ValueType)> =
         wrt.iter().enumerate().map(|(i, &v)| (format!("tangent{i}").into(), graph.ty(v).clone())).collect();
@@ -220,7 +252,7 @@ pub(super) fn jvp_connected(graph: &Graph, wrt: &[ValueId]) -> Result<(Graph, Ve
             Some(existing) => (&mut e as &mut dyn Emitter).add(existing, seed)?,
         });
     }
-    let tangents = sweep::forward(graph, &mut e, &map, seeds)?;
+    let tangents = sweep::forward(graph, &mut e, &map, seeds, Level::Graph)?;
     let active = sweep::active(graph, wrt);
     let mut outputs: Vec<ValueId> = graph.outputs().iter().map(|o| map[o.index()]).collect();
     let mut connections = Vec::new();
@@ -234,5 +266,6 @@ pub(super) fn jvp_connected(graph: &Graph, wrt: &[ValueId]) -> Result<(Graph, Ve
             });
         }
     }
-    Ok((e.finish(outputs), connections))
+    let (graph, trace) = e.finish_traced(outputs);
+    Ok(Derived { graph, connections, trace })
 }

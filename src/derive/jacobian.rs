@@ -3,7 +3,7 @@
 //! merged when the graph is lowered.
 
 use crate::derive::forms::{check_wrt, copy_with};
-use crate::derive::sweep::{self, Connection};
+use crate::derive::sweep::{self, Connection, Level};
 use crate::graph::{DType, Graph, GraphError, Recorder, Shape, ValueId, ValueType};
 use crate::ops::{Elements, Emitter, Literal, OpError, make};
 
@@ -129,7 +129,7 @@ fn columns(
         let reached = outputs.iter().any(|o| active[o.index()]);
         for at in 0..if reached { graph.ty(v).numel() } else { 0 } {
             let seeds = unit(graph, e, v, at)?;
-            let tangents = sweep::forward(graph, e, map, seeds)?;
+            let tangents = sweep::forward(graph, e, map, seeds, Level::Graph)?;
             for (&o, block) in outputs.iter().zip(&mut blocks) {
                 let column = Shape::from([graph.ty(o).numel(), 1]);
                 gather(e, block, tangents[o.index()], &column)?;
@@ -159,7 +159,7 @@ fn rows(
         let mut blocks: Vec<Block> = paths.iter().map(|path| Block::new(path[o.index()])).collect();
         for at in 0..if active[o.index()] { graph.ty(o).numel() } else { 0 } {
             let seeds = unit(graph, e, o, at)?;
-            let swept = sweep::reverse(graph, e, map, seeds, Some(&active), None)?;
+            let swept = sweep::reverse(graph, e, map, seeds, Some(&active), None, Level::Graph)?;
             for (&v, block) in wrt.iter().zip(&mut blocks) {
                 let row = Shape::from([1, graph.ty(v).numel()]);
                 gather(e, block, swept.cotangent(v), &row)?;

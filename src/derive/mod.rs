@@ -10,6 +10,8 @@ mod jacobian;
 pub(crate) mod orders;
 pub(crate) mod sweep;
 
+#[cfg(feature = "jit")]
+pub(crate) use forms::{Derived, traced_jvp, traced_value_and_grad};
 pub use forms::{ReverseGraph, Seeds, dense_reverse, jvp, reverse, value_and_grad};
 pub use jacobian::{Mode, value_and_jacobian};
 pub use orders::Derivative;

@@ -134,7 +134,7 @@ pub fn vjp(graph: impl AsRef<Graph>, wrt: &[usize]) -> Result<Derivative, GraphE
 /// rule.
 pub fn jvp(graph: impl AsRef<Graph>, wrt: &[usize]) -> Result<Derivative, GraphError> {
     let graph = graph.as_ref();
-    Ok(forms::jvp_connected(graph, &inputs(graph, wrt)?)?.into())
+    Ok(forms::traced_jvp(graph, &inputs(graph, wrt)?)?.untraced().into())
 }
 
 /// The Jacobian: for each float output and each input of `wrt` (the latter
@@ -243,5 +243,5 @@ pub fn hessian(graph: impl AsRef<Graph>, wrt: &[usize]) -> Result<Derivative, Gr
 pub fn hvp(graph: impl AsRef<Graph>, wrt: &[usize]) -> Result<Derivative, GraphError> {
     let graph = graph.as_ref();
     let gradient = gradient(graph, wrt)?;
-    Derivative::alone(forms::jvp_connected(&gradient, &inputs(graph, wrt)?)?)
+    Derivative::alone(forms::traced_jvp(&gradient, &inputs(graph, wrt)?)?.untraced())
 }

@@ -64,6 +64,15 @@ pub fn active(graph: &Graph, wrt: &[ValueId]) -> Vec<bool> {
     active
 }
 
+/// Whose graph a sweep goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// One that is differentiated: what is emitted comes of its nodes.
+    Graph,
+    /// The definition of an op, for a rule within the sweep of a graph.
+    Definition,
+}
+
 /// The reverse sweep.
 ///
 /// `handles` gives the emitter's handle of each primal value; `seeds` the
@@ -79,6 +88,7 @@ pub fn reverse(
     seeds: Vec<Option<ValueId>>,
     active: Option<&[bool]>,
     kept: Option<&[ValueId]>,
+    level: Level,
 ) -> Result<Reverse, GraphError> {
     let wanted = |i: usize| active.is_none_or(|active| active[i]);
     let fresh = |(i, cotangent)| Swept { cotangent, wanted: wanted(i), touched: false, kept: kept.is_none() };
@@ -123,7 +133,9 @@ pub fn reverse(
         let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
         let site =
             Site { op: &node.op, operands: &operands, results: &handles[results.clone()], wanted: &wanted };
-        e.attribute(node.source());
+        if level == Level::Graph {
+            e.attribute(id, node.source());
+        }
         let mark = e.mark();
         let swept = rule(e, &site, &cotangents)
             .and_then(|flows| accumulate(e, graph, node, &wanted, &flows, mark, &mut values));
@@ -220,6 +232,7 @@ pub fn forward(
     e: &mut dyn Emitter,
     handles: &[ValueId],
     seeds: Vec<Option<ValueId>>,
+    level: Level,
 ) -> Result<Vec<Option<ValueId>>, GraphError> {
     let mut tangents = seeds;
     for (id, node) in graph.nodes_with_ids() {
@@ -239,7 +252,9 @@ pub fn forward(
         let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
         let results: SmallVec<[ValueId; 2]> = node.results().map(|v| handles[v.index()]).collect();
         let site = Site { op: &node.op, operands: &operands, results: &results, wanted: &[] };
-        e.attribute(node.source());
+        if level == Level::Graph {
+            e.attribute(id, node.source());
+        }
         let mark = e.mark();
         let out = rule(e, &site, &t).map_err(|error| located(error.into(), graph, id))?;
         let mut kept: SmallVec<[ValueId; 2]> = out.iter().flatten().copied().collect();

@@ -279,16 +279,57 @@ impl AsRef<Graph> for Graph {
     }
 }
 
+/// Which nodes of a graph the nodes of one derived from it come of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace {
+    /// The first so many are those of the graph.
+    #[cfg_attr(not(feature = "jit"), expect(dead_code, reason = "the tape knows its nodes"))]
+    copied: usize,
+    /// From which derived node on they come of which node, ascending.
+    spans: Vec<(u32, NodeId)>,
+}
+
+impl Trace {
+    /// The trace of a graph to itself.
+    #[cfg(feature = "jit")]
+    pub fn identity(graph: &Graph) -> Trace {
+        Trace { copied: graph.nodes.len(), spans: Vec::new() }
+    }
+
+    /// Whether a derived node is a copy, with its number.
+    #[cfg(feature = "jit")]
+    pub fn is_copy(&self, derived: NodeId) -> bool {
+        derived.index() < self.copied
+    }
+
+    /// The node that a derived node comes of.
+    #[cfg(feature = "jit")]
+    pub fn origin(&self, derived: NodeId) -> Option<NodeId> {
+        if self.is_copy(derived) {
+            return Some(derived);
+        }
+        let after = self.spans.partition_point(|&(first, _)| first as usize <= derived.index());
+        Some(self.spans.get(after.checked_sub(1)?)?.1)
+    }
+}
+
 /// Appends nodes to a graph: the emitter that gives reverse graphs.
 pub struct Recorder {
     graph: Graph,
     source: Source,
+    trace: Trace,
 }
 
 impl Recorder {
     /// Continues a graph.
     pub fn new(graph: Graph) -> Recorder {
-        Recorder { graph, source: None }
+        Recorder { graph, source: None, trace: Trace::default() }
+    }
+
+    /// Continues the copy of a graph whose nodes have kept their ids.
+    pub(crate) fn after_copy(graph: Graph) -> Recorder {
+        let trace = Trace { copied: graph.nodes.len(), ..Trace::default() };
+        Recorder { trace, ..Recorder::new(graph) }
     }
 
     /// The graph so far.
@@ -297,9 +338,14 @@ impl Recorder {
     }
 
     /// The graph with these outputs.
-    pub fn finish(mut self, outputs: Vec<ValueId>) -> Graph {
+    pub fn finish(self, outputs: Vec<ValueId>) -> Graph {
+        self.finish_traced(outputs).0
+    }
+
+    /// The graph with these outputs, and where its nodes come from.
+    pub(crate) fn finish_traced(mut self, outputs: Vec<ValueId>) -> (Graph, Trace) {
         self.graph.outputs = outputs;
-        self.graph
+        (self.graph, self.trace)
     }
 }
 
@@ -312,7 +358,8 @@ impl Emitter for Recorder {
         self.graph.ty(value)
     }
 
-    fn attribute(&mut self, source: Source) {
+    fn attribute(&mut self, node: NodeId, source: Source) {
         self.source = source;
+        self.trace.spans.push((self.graph.nodes.len() as u32, node));
     }
 }

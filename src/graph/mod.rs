@@ -16,6 +16,7 @@ mod views;
 mod window;
 
 pub use builder::{Builder, IntoElements, Var};
+pub(crate) use data::Trace;
 pub use data::{Graph, Input, Node, Origin, Recorder, Source};
 pub use error::{GraphError, GraphErrorKind};
 pub use linear::Triangle;

@@ -4,7 +4,7 @@
 //! order by applying rules to them), the lowering implements it (that expands
 //! ops to primitives), and the tape implements it (that evaluates at once).
 
-use crate::graph::{DType, Graph, Node, Shape, Source, ValueId, ValueType};
+use crate::graph::{DType, Graph, Node, NodeId, Shape, Source, ValueId, ValueType};
 use crate::ops::row::{Op, Results};
 use crate::ops::{Literal, OpError, make};
 use smallvec::SmallVec;
@@ -57,8 +57,8 @@ pub trait Emitter {
     /// what is held no more.
     fn forget(&mut self, _handle: ValueId) {}
 
-    /// Says that what is emitted from now on comes of a node authored there.
-    fn attribute(&mut self, _source: Source) {}
+    /// Says that what is emitted from now on comes of this node, authored there.
+    fn attribute(&mut self, _node: NodeId, _source: Source) {}
 
     /// A point to which [`Emitter::release`] can go back.
     fn mark(&self) -> usize {

@@ -1,13 +1,12 @@
 //! Compiling the functions of a program and laying out what outlives a call.
 
 use crate::check::finite::excused;
-use crate::derive::{self, Connection, ReverseGraph, Seeds};
-use crate::graph::{DType, Graph, NodeId, Origin, Source, ValueId, ValueType};
+use crate::derive::{self, Connection, Derived, ReverseGraph, Seeds};
+use crate::graph::{DType, Graph, NodeId, Source, Trace, ValueId, ValueType};
 use crate::jit::{self, Code, JitError};
 use crate::lower::memory::align_up;
 use crate::lower::plan::{Call, Item, Place, Plan};
 use crate::lower::{self, Limits, LowerError, Lowering};
-use crate::ops::CustomRole;
 use crate::program::error::CompileError;
 use crate::program::jobs::{self, Job};
 use crate::program::options::{Checked, Checks, Forms, OptLevel, Options};
@@ -27,51 +26,47 @@ pub(super) struct Function {
     /// Full types of the arguments, for errors and layouts.
     pub input_types: Vec<ValueType>,
     pub output_types: Vec<ValueType>,
-    /// Whether an index could be out of range, a callback fail, or values are to be looked
-    /// at.
+    /// Whether a call may fail, or values are to be looked at.
     pub can_fail: bool,
     /// Whether its first arguments are the inputs of the graph.
     pub primal: bool,
-    pub callbacks: Vec<CallbackSite>,
+    pub sites: Vec<Site>,
 }
 
-/// Where a callback comes from, for its error.
-pub(super) struct CallbackSite {
+impl Function {
+    /// The call that fails at this node of the graph that was lowered.
+    pub(super) fn site(&self, lowered: u32) -> Option<&Site> {
+        self.sites.iter().find(|site| site.lowered == lowered)
+    }
+}
+
+/// Where a call that may fail comes from, for its error.
+pub(super) struct Site {
     /// The node of the graph that was lowered.
     pub lowered: u32,
+    /// The op that fails.
+    pub op: &'static str,
     /// The node of the program's graph.
-    pub node: Option<NodeId>,
+    pub node: NodeId,
     pub source: Source,
+    pub is_callback: bool,
 }
 
-/// The callbacks of a plan of `lowered`, derived from `graph`.
-fn callbacks(plan: &Plan, lowered: &Graph, graph: &Graph) -> Vec<CallbackSite> {
-    let mut sites = Vec::new();
-    for item in &plan.items {
-        let Item::Call(call) = item else { continue };
-        let Call::Callback { op, node: origin, .. } = call.as_ref() else { continue };
-        let id = NodeId::new(*origin);
+/// The calls of a plan of `lowered` that may fail.
+fn sites(plan: &Plan, lowered: &Graph, trace: &Trace) -> Vec<Site> {
+    let of = |item: &Item| {
+        let Item::Call(call) = item else { return None };
+        let (origin, is_callback) = match call.as_ref() {
+            Call::Read { dims, .. } | Call::Add { dims, .. } => (dims.node, false),
+            Call::Callback { node, .. } => (*node, true),
+            _ => return None,
+        };
+        let id = NodeId::new(origin);
         let node = lowered.node(id);
-        // A rule is given results of the node that it is the rule of.
-        let origin_of = |operand: usize| {
-            let v = *node.operands().get(operand)?;
-            match lowered.origin(v) {
-                Origin::Node(id) => Some(id),
-                Origin::Input(_) if graph.contains(v) => match graph.origin(v) {
-                    Origin::Node(id) => Some(id),
-                    Origin::Input(_) => None,
-                },
-                Origin::Input(_) => None,
-            }
-        };
-        let of = match op.role() {
-            CustomRole::Value => Some(id),
-            CustomRole::Vjp(operands) | CustomRole::Jvp(operands) => origin_of(operands),
-        };
-        let of = of.filter(|id| id.index() < graph.nodes().len());
-        sites.push(CallbackSite { lowered: *origin, node: of, source: node.source() });
-    }
-    sites
+        let (op, source) = (node.op.name(), node.source());
+        Some(Site { lowered: origin, op, node: trace.origin(id).unwrap_or(id), source, is_callback })
+    };
+    plan.items.iter().filter_map(of).collect()
 }
 
 /// Where a value lives in the persistent region: byte offset.
@@ -119,10 +114,10 @@ fn lowering(options: &Options) -> Lowering {
     }
 }
 
-/// The function that gives some values of a graph.
+/// The function that gives some values of a graph; `trace` says where its nodes come from.
 fn function(
-    primal: &Graph,
     graph: &Graph,
+    trace: &Trace,
     values: &[ValueId],
     inputs: &[Place],
     outputs: &[Place],
@@ -130,16 +125,12 @@ fn function(
     options: &Options,
 ) -> Result<Function, CompileError> {
     let plan = lower::lower(graph, values, inputs, outputs, lowering(options))?;
-    let can_fail = plan.items.iter().any(|item| match item {
-        Item::Call(call) => matches!(**call, Call::Read { .. } | Call::Add { .. } | Call::Callback { .. }),
-        _ => false,
-    });
     // Refused before any code is made for it.
     let bytes = persist.saturating_add(plan.temp_bytes);
     if bytes > options.max_workspace {
         return Err(CompileError::WorkspaceTooLarge { bytes, limit: options.max_workspace });
     }
-    let callbacks = callbacks(&plan, graph, primal);
+    let sites = sites(&plan, graph, trace);
     let code = jit::compile(&plan, options, persist)?;
     // Types of the arguments that the caller gives, by position.
     let typed = |places: &[Place], value: &dyn Fn(usize) -> ValueId| -> Vec<ValueType> {
@@ -158,7 +149,8 @@ fn function(
     let output_types = typed(outputs, &|i| values[i]);
     let specs = |types: &[ValueType]| types.iter().map(|t| Spec { dtype: t.dtype, len: t.numel() }).collect();
     let (inputs, outputs) = (specs(&input_types), specs(&output_types));
-    Ok(Function { code, inputs, outputs, input_types, output_types, can_fail, primal: false, callbacks })
+    let can_fail = !sites.is_empty();
+    Ok(Function { code, inputs, outputs, input_types, output_types, can_fail, primal: false, sites })
 }
 
 fn externals(n: usize, place: fn(u32) -> Place) -> Vec<Place> {
@@ -218,6 +210,7 @@ impl Functions {
             Forms::FORWARD
         });
         let mut made = Functions::default();
+        let itself = Trace::identity(graph);
         let mut layout = Layout { bytes: 0 };
         let inputs = externals(graph.inputs().len(), Place::Input);
         let outputs = externals(graph.outputs().len(), Place::Output);
@@ -271,7 +264,7 @@ impl Functions {
                         places.push(Place::Persist(at));
                     }
                 }
-                let forward = function(graph, graph, &all, &inputs, &places, persist, options)?;
+                let forward = function(graph, &itself, &all, &inputs, &places, persist, options)?;
                 Ok(Made::new(Slot::Forward, forward))
             }));
         }
@@ -282,8 +275,8 @@ impl Functions {
                 let places: Vec<Place> = places.chain(seeds).collect();
                 let grads = externals(wrt.len(), Place::Output);
                 let function = function(
-                    graph,
                     &reverse.graph,
+                    &reverse.trace,
                     reverse.graph.outputs(),
                     &places,
                     &grads,
@@ -301,22 +294,22 @@ impl Functions {
         for (form, slot, seeds) in derived {
             if forms.contains(form) {
                 jobs.push(Box::new(move || {
-                    let (derived, connections) = derive::value_and_grad(graph, wrt, seeds)?;
-                    let function = whole(graph, &derived, persist, options)?;
-                    Ok(Made { slot, function, connections: Some(connections) })
+                    let derived = derive::traced_value_and_grad(graph, wrt, seeds)?;
+                    let function = whole(&derived, persist, options)?;
+                    Ok(Made { slot, function, connections: Some(derived.connections) })
                 }));
             }
         }
         if forms.contains(Forms::JVP) {
             jobs.push(Box::new(|| {
-                Ok(Made::new(Slot::Jvp, whole(graph, &derive::jvp(graph, wrt)?, persist, options)?))
+                Ok(Made::new(Slot::Jvp, whole(&derive::traced_jvp(graph, wrt)?, persist, options)?))
             }));
         }
         if has_dense {
             jobs.push(Box::new(|| {
                 let all: Vec<ValueId> = graph.values().collect();
                 let places: Vec<Place> = primal_places(&values).collect();
-                let forward = function(graph, graph, &all, &inputs, &places, persist, options)?;
+                let forward = function(graph, &itself, &all, &inputs, &places, persist, options)?;
                 Ok(Made::new(Slot::DenseForward, forward))
             }));
             jobs.push(Box::new(|| {
@@ -324,8 +317,15 @@ impl Functions {
                 let seeds = seeds.iter().flatten().map(|&at| Place::Persist(at));
                 let places: Vec<Place> = primal_places(&values).chain(seeds).collect();
                 let out: Vec<Place> = gradients.iter().flatten().map(|&at| Place::Persist(at)).collect();
-                let reverse =
-                    function(graph, &dense.graph, dense.graph.outputs(), &places, &out, persist, options)?;
+                let reverse = function(
+                    &dense.graph,
+                    &dense.trace,
+                    dense.graph.outputs(),
+                    &places,
+                    &out,
+                    persist,
+                    options,
+                )?;
                 Ok(Made::new(Slot::DenseReverse, reverse))
             }));
         }
@@ -333,7 +333,7 @@ impl Functions {
             jobs.push(Box::new(|| {
                 let all: Vec<ValueId> = graph.values().collect();
                 let places: Vec<Place> = primal_places(&watched).collect();
-                let forward = function(graph, graph, &all, &inputs, &places, persist, options)?;
+                let forward = function(graph, &itself, &all, &inputs, &places, persist, options)?;
                 Ok(Made::new(Slot::Watch, forward))
             }));
         }
@@ -416,10 +416,11 @@ impl Made {
 const PARALLEL: usize = 500;
 
 /// A function whose arguments are all the caller's.
-fn whole(primal: &Graph, graph: &Graph, persist: usize, options: &Options) -> Result<Function, CompileError> {
+fn whole(derived: &Derived, persist: usize, options: &Options) -> Result<Function, CompileError> {
+    let graph = &derived.graph;
     let inputs = externals(graph.inputs().len(), Place::Input);
     let outputs = externals(graph.outputs().len(), Place::Output);
-    function(primal, graph, graph.outputs(), &inputs, &outputs, persist, options)
+    function(graph, &derived.trace, graph.outputs(), &inputs, &outputs, persist, options)
 }
 
 /// Places of the primal values as inputs; those without one are not read.

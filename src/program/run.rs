@@ -74,7 +74,7 @@ impl Inner {
         // this program, so it has the size the code needs.
         unsafe { function.code.call(ws.inputs.as_ptr(), ws.outputs.as_ptr(), base, &raw mut ws.status) }
         if function.can_fail && !ws.status.call.is_ok() {
-            return Err(self.failed(function, &mut ws.status));
+            return Err(function.failed(&mut ws.status));
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Inner {
         // the types that this function takes too; all it writes is in the workspace.
         unsafe { watch.forward.code.call(ws.inputs.as_ptr(), ws.outputs.as_ptr(), base, &raw mut ws.status) }
         if watch.forward.can_fail && !ws.status.call.is_ok() {
-            return Err(self.failed(&watch.forward, &mut ws.status));
+            return Err(watch.forward.failed(&mut ws.status));
         }
         let graph = &self.graph;
         let at = |v: ValueId| watch.values.get(v.index()).copied().flatten();
@@ -110,30 +110,31 @@ impl Inner {
         }
         Ok(())
     }
+}
 
+impl Function {
     #[cold]
-    fn failed(&self, function: &Function, status: &mut Status) -> RunError {
+    fn failed(&self, status: &mut Status) -> RunError {
         let failure = status.failure.take();
         let status = &status.call;
         if let Some(failure) = failure.filter(|failure| failure.node == status.node) {
-            let site = function.callbacks.iter().find(|site| site.lowered == failure.node);
+            let site = self.site(failure.node);
             return RunError::Callback {
                 op: failure.op.name(),
                 role: failure.op.role(),
-                node: site.and_then(|site| site.node),
+                node: site.map(|site| site.node),
                 why: failure.why,
                 location: site.and_then(|site| site.source),
             };
         }
-        let node = NodeId::new(status.node);
-        let known = self.graph.nodes().get(node.index());
+        let site = self.site(status.node);
         RunError::Index {
-            op: known.map_or("gather", |n| n.op.name()),
-            node,
+            op: site.map_or("gather", |site| site.op),
+            node: site.map_or(NodeId::new(status.node), |site| site.node),
             index: status.index,
             position: status.position,
             len: status.len,
-            location: known.and_then(|n| n.source()),
+            location: site.and_then(|site| site.source),
         }
     }
 }
@@ -182,7 +183,7 @@ impl<const N: usize> ArrayCall<N> {
         unsafe { (self.entry)(inputs.as_ptr(), outputs.as_ptr(), self.base, &raw mut *status) }
         if self.can_fail && !status.call.is_ok() {
             let function = program.inner.functions.value_and_grad.as_ref();
-            return Err(function.map_or_else(lost, |f| program.inner.failed(f, &mut status)));
+            return Err(function.map_or_else(lost, |f| f.failed(&mut status)));
         }
         Ok(value)
     }
@@ -282,7 +283,7 @@ impl Program {
         let array = Spec { dtype: DType::F64, len: N };
         let number = Spec { dtype: DType::F64, len: 1 };
         // A callback may come back to the same workspace.
-        if inner.functions.functions().any(|f| !f.callbacks.is_empty()) {
+        if inner.functions.functions().any(|f| f.sites.iter().any(|site| site.is_callback)) {
             return Err(CompileError::Callbacks);
         }
         let function = match &inner.functions.value_and_grad {

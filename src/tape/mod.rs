@@ -16,7 +16,7 @@ mod scalar_rules;
 mod strided;
 mod tensor;
 
-use crate::derive::sweep::{self, Connection, located};
+use crate::derive::sweep::{self, Connection, Level, located};
 use crate::graph::{Graph, GraphError, ValueId, ValueType};
 use crate::ops::{Emitter, OpError, Value};
 use eval::Evaluator;
@@ -253,7 +253,7 @@ impl<'g, N: Numbers> Tape<'g, N> {
             *slot = tangent.map(|t| e.push(t));
         }
         let handles: Vec<ValueId> = self.graph.values().collect();
-        let out = sweep::forward(self.graph, e, &handles, seeds)
+        let out = sweep::forward(self.graph, e, &handles, seeds, Level::Graph)
             .map(|t| t.iter().map(|h| h.map(|h| e.at(h).into_owned())).collect());
         e.truncate(self.graph.len());
         Ok(out?)
@@ -294,7 +294,7 @@ impl<'g, N: Numbers> Tape<'g, N> {
         }
         let handles: Vec<ValueId> = self.graph.values().collect();
         let active = wrt.map(|wrt| sweep::active(self.graph, wrt));
-        let swept = sweep::reverse(self.graph, e, &handles, initial, active.as_deref(), kept);
+        let swept = sweep::reverse(self.graph, e, &handles, initial, active.as_deref(), kept, Level::Graph);
         let out = swept.map(|swept| pick(&swept, e));
         e.truncate(self.graph.len());
         Ok(out?)

@@ -484,3 +484,56 @@ fn calls_after_a_failed_call_are_unharmed() {
     program.forward(&mut ws, &args(&[Column::F64(vec![2.0])]), &mut args_mut(&mut y)).unwrap();
     assert_eq!(reals(&y[0]), [2.0]);
 }
+
+/// x times the element at i of a table of four; its rules read one of two.
+fn looked_up() -> CustomOp {
+    let product = |names: &[&str]| {
+        let g = Builder::new();
+        let i = g.input("i", dtype::i64, [1]);
+        let d = names.iter().map(|name| g.input(name, dtype::f64, [1])).last().unwrap();
+        let table = g.constant([1.0, 2.0, 3.0, 4.0]).narrow(0, 0, if names.len() == 1 { 4 } else { 2 });
+        g.finish(&[d * table.gather(0, i)]).unwrap()
+    };
+    CustomOp::from_graphs("looked_up", product(&["x"]), product(&["x", "y", "d"]), product(&["x", "y", "d"]))
+        .unwrap()
+}
+
+/// What a rule reads past the end is an error at the node it is a rule of, with
+/// its line: the nodes of derived graphs have numbers of their own.
+#[test]
+fn indices_out_of_range_in_rules_name_the_node_of_the_graph() {
+    let g = Builder::new();
+    let (i, x) = (g.input("i", dtype::i64, [1]), g.input("x", dtype::f64, [1]));
+    let line = line!() + 1;
+    let y = g.apply(&looked_up(), &[i, x.exp()]);
+    let graph = g.finish(&[(y.sin() + x).sum()]).unwrap();
+    let id = graph.nodes_with_ids().find(|(_, n)| n.op.name() == "looked_up").map(|(id, _)| id).unwrap();
+    let point = || vec![Tensor::i64([1], &[3]).unwrap(), Tensor::f64([1], &[0.5]).unwrap()];
+    let tape: Tape<'_> = Tape::compile(&graph, point()).unwrap();
+    let Err(TapeError::Graph(expected)) = tape.backward_scalar(graph.outputs()[0]) else {
+        panic!("no error")
+    };
+    assert_eq!((expected.node(), expected.location().map(|at| at.line())), (Some(id), Some(line)));
+    let named = |result: Result<(), RunError>| {
+        let Err(RunError::Index { op, node, index, len, location, .. }) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!((op, node, index, len), ("gather", id, 3, 2));
+        assert_eq!(location.map(|at| (at.file(), at.line())), Some((file!(), line)));
+    };
+    let (i, x, one, mut y, mut d) = ([3i64], [0.5], [1.0], [0.0], [0.0]);
+    for options in levels() {
+        let all = vector_forms() | Forms::VALUE_AND_GRAD;
+        let program = Program::compile(&graph, &options.forms(all)).unwrap();
+        let (mut ws, at) = (program.workspace(), [(&i).into(), (&x).into()]);
+        program.forward(&mut ws, &at, &mut [(&mut y).into()]).unwrap();
+        named(program.reverse(&mut ws, &[(&one).into()], &mut [(&mut d).into()]));
+        named(program.value_and_grad(&mut ws, &at, &mut [(&mut d).into()]).map(|_| ()));
+        let (outputs, moved) = (&mut [(&mut y).into()], &mut [(&mut d).into()]);
+        named(program.value_and_vjp(&mut ws, &at, &[(&one).into()], outputs, moved));
+        named(program.jvp(&mut ws, &at, &[(&one).into()], outputs, moved));
+        program.forward_dense(&mut ws, &at).unwrap();
+        program.set_seed(&mut ws, graph.outputs()[0], (&one).into()).unwrap();
+        named(program.reverse_dense(&mut ws));
+    }
+}
