@@ -5,34 +5,43 @@ use super::lanes::Lanes;
 use super::log::log1p_common;
 use super::{exp, log1p};
 
+/// [`sigmoid`], given `exp(-|x|)`; of a NaN that is one too, and comes through.
+#[inline(always)]
+fn logistic<V: Lanes>(x: V, t: V) -> V {
+    let one = V::of(1.0);
+    V::select(V::of(0.0).le(x), one, t) / (one + t)
+}
+
 /// [`sigmoid`] up to 708 on both sides.
 #[inline(always)]
 pub fn sigmoid_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let (t, near) = exp_common(-x.abs());
-    let one = V::of(1.0);
-    (V::select(V::of(0.0).le(x), one, t) / (one + t), near)
+    (logistic(x, t), near)
 }
 
 /// Logistic function `1 / (1 + exp(-x))`, with full relative precision in both tails.
 #[inline]
 pub fn sigmoid(x: f64) -> f64 {
-    let t = exp(-x.abs());
-    // A NaN fails the comparison and comes through t.
-    if x >= 0.0 { 1.0 / (1.0 + t) } else { t / (1.0 + t) }
+    logistic(x, exp(-x.abs()))
+}
+
+/// [`softplus`], given `log(1 + exp(-|x|))`.
+#[inline(always)]
+fn above<V: Lanes>(x: V, tail: V) -> V {
+    V::select(V::of(0.0).lt(x), x, V::of(0.0)) + tail
 }
 
 /// [`softplus`] up to 708 on both sides.
 #[inline(always)]
 pub fn softplus_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let (t, near) = exp_common(-x.abs());
-    (V::select(V::of(0.0).lt(x), x, V::of(0.0)) + log1p_common(t).0, near)
+    (above(x, log1p_common(t).0), near)
 }
 
 /// `log(1 + exp(x))`, without overflow on the way.
 #[inline]
 pub fn softplus(x: f64) -> f64 {
-    let positive = if x > 0.0 { x } else { 0.0 };
-    positive + log1p(exp(-x.abs()))
+    above(x, log1p(exp(-x.abs())))
 }
 
 /// Larger of two numbers (IEEE 754-2019 `maximum`): NaN propagates, -0 < +0.

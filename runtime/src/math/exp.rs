@@ -79,14 +79,15 @@ pub fn exp_common<V: Lanes>(x: V) -> (V, V::Mask) {
 #[inline]
 pub fn exp(x: f64) -> f64 {
     let (y, near) = exp_common(x);
-    if near { y } else { exp_far(x) }
+    if near { y } else { far(x, [-745.2, 709.8], split) }
 }
 
+/// An exponential that leaves the normal numbers, or is of a NaN: 0 and infinity from the ends on.
 #[cold]
-fn exp_far(x: f64) -> f64 {
-    if x > 709.8 {
+fn far(x: f64, [least, most]: [f64; 2], split: impl Fn(f64) -> Parts<f64>) -> f64 {
+    if x >= most {
         f64::INFINITY
-    } else if x < -745.2 {
+    } else if x <= least {
         0.0
     } else if x.is_nan() {
         x + x
@@ -112,20 +113,7 @@ pub fn exp2_common<V: Lanes>(x: V) -> (V, V::Mask) {
 #[inline]
 pub fn exp2(x: f64) -> f64 {
     let (y, near) = exp2_common(x);
-    if near { y } else { exp2_far(x) }
-}
-
-#[cold]
-fn exp2_far(x: f64) -> f64 {
-    if x >= 1024.0 {
-        f64::INFINITY
-    } else if x <= -1075.0 {
-        0.0
-    } else if x.is_nan() {
-        x + x
-    } else {
-        join_far(split2(x))
-    }
+    if near { y } else { far(x, [-1075.0, 1024.0], split2) }
 }
 
 /// [`expm1`] by its series; of -0 it is 0.
