@@ -34,12 +34,17 @@ macro_rules! arithmetic {
     };
 }
 
-/// Methods that are one instruction each.
+/// Methods that are an instruction or two each.
 macro_rules! instructions {
-    ($($name:ident($($x:ident: $X:ty),*) -> $Y:ty = $e:expr;)*) => {
-        $(#[inline(always)]
-        fn $name($($x: $X),*) -> $Y {
-            // SAFETY: lanes exist only where the CPU has their instructions.
+    ($(
+        $(#[$doc:meta])*
+        $vis:vis fn $name:ident$(<const $N:ident: $C:ty>)?($($x:ident $(: $X:ty)?),*) $(-> $Y:ty)? = $e:expr;
+    )*) => {
+        $($(#[$doc])*
+        #[inline(always)]
+        $vis fn $name$(<const $N: $C>)?($($x $(: $X)?),*) $(-> $Y)? {
+            // SAFETY: lanes exist only where the CPU has their instructions; what is loaded from
+            // and stored to is an array of as many numbers.
             unsafe { $e }
         })*
     };
@@ -56,50 +61,25 @@ impl Lanes for Eight {
     type Bits = __m512i;
 
     instructions! {
-        of(x: f64) -> Eight = Eight(_mm512_set1_pd(x));
-        select(mask: __mmask8, a: Eight, b: Eight) -> Eight = Eight(_mm512_mask_blend_pd(mask, b.0, a.0));
-        from_bits(bits: __m512i) -> Eight = Eight(_mm512_castsi512_pd(bits));
-        bits_of(bits: u64) -> __m512i = _mm512_set1_epi64(bits as i64);
-        and(a: __m512i, b: __m512i) -> __m512i = _mm512_and_si512(a, b);
-        or(a: __m512i, b: __m512i) -> __m512i = _mm512_or_si512(a, b);
-        xor(a: __m512i, b: __m512i) -> __m512i = _mm512_xor_si512(a, b);
-        plus(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi64(a, b);
-        minus(a: __m512i, b: __m512i) -> __m512i = _mm512_sub_epi64(a, b);
+        fn of(x: f64) -> Eight = Eight(_mm512_set1_pd(x));
+        fn select(mask: __mmask8, a: Eight, b: Eight) -> Eight = Eight(_mm512_mask_blend_pd(mask, b.0, a.0));
+        fn from_bits(bits: __m512i) -> Eight = Eight(_mm512_castsi512_pd(bits));
+        fn bits_of(bits: u64) -> __m512i = _mm512_set1_epi64(bits as i64);
+        fn and(a: __m512i, b: __m512i) -> __m512i = _mm512_and_si512(a, b);
+        fn or(a: __m512i, b: __m512i) -> __m512i = _mm512_or_si512(a, b);
+        fn xor(a: __m512i, b: __m512i) -> __m512i = _mm512_xor_si512(a, b);
+        fn plus(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi64(a, b);
+        fn minus(a: __m512i, b: __m512i) -> __m512i = _mm512_sub_epi64(a, b);
+        fn lt(self, other: Eight) -> __mmask8 = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, other.0);
+        fn le(self, other: Eight) -> __mmask8 = _mm512_cmp_pd_mask::<_CMP_LE_OQ>(self.0, other.0);
+        fn bits(self) -> __m512i = _mm512_castpd_si512(self.0);
+        fn up<const N: u32>(a: __m512i) -> __m512i = _mm512_slli_epi64::<N>(a);
+        fn down<const N: u32>(a: __m512i) -> __m512i = _mm512_srli_epi64::<N>(a);
     }
 
     #[inline(always)]
     fn both(a: __mmask8, b: __mmask8) -> __mmask8 {
         a & b
-    }
-
-    #[inline(always)]
-    fn lt(self, other: Eight) -> __mmask8 {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, other.0) }
-    }
-
-    #[inline(always)]
-    fn le(self, other: Eight) -> __mmask8 {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm512_cmp_pd_mask::<_CMP_LE_OQ>(self.0, other.0) }
-    }
-
-    #[inline(always)]
-    fn bits(self) -> __m512i {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm512_castpd_si512(self.0) }
-    }
-
-    #[inline(always)]
-    fn up<const N: u32>(a: __m512i) -> __m512i {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm512_slli_epi64::<N>(a) }
-    }
-
-    #[inline(always)]
-    fn down<const N: u32>(a: __m512i) -> __m512i {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm512_srli_epi64::<N>(a) }
     }
 
     #[inline(always)]
@@ -115,32 +95,15 @@ impl Lanes for Eight {
 }
 
 impl Eight {
-    /// Numbers side by side.
-    #[inline(always)]
-    pub fn load(x: &[f64; 8]) -> Eight {
-        // SAFETY: lanes exist only where the CPU has their instructions; the array is that long.
-        Eight(unsafe { _mm512_loadu_pd(x.as_ptr()) })
-    }
-
-    /// Numbers side by side.
-    #[inline(always)]
-    pub fn load_f32(x: &[f32; 8]) -> Eight {
-        // SAFETY: lanes exist only where the CPU has their instructions; the array is that long.
-        Eight(unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(x.as_ptr())) })
-    }
-
-    /// The numbers side by side.
-    #[inline(always)]
-    pub fn store(self, x: &mut [f64; 8]) {
-        // SAFETY: lanes exist only where the CPU has their instructions; the array is that long.
-        unsafe { _mm512_storeu_pd(x.as_mut_ptr(), self.0) }
-    }
-
-    /// The numbers rounded, side by side.
-    #[inline(always)]
-    pub fn store_f32(self, x: &mut [f32; 8]) {
-        // SAFETY: lanes exist only where the CPU has their instructions; the array is that long.
-        unsafe { _mm256_storeu_ps(x.as_mut_ptr(), _mm512_cvtpd_ps(self.0)) }
+    instructions! {
+        /// Numbers side by side.
+        pub fn load(x: &[f64; 8]) -> Eight = Eight(_mm512_loadu_pd(x.as_ptr()));
+        /// Numbers side by side.
+        pub fn load_f32(x: &[f32; 8]) -> Eight = Eight(_mm512_cvtps_pd(_mm256_loadu_ps(x.as_ptr())));
+        /// The numbers side by side.
+        pub fn store(self, x: &mut [f64; 8]) = _mm512_storeu_pd(x.as_mut_ptr(), self.0);
+        /// The numbers rounded, side by side.
+        pub fn store_f32(self, x: &mut [f32; 8]) = _mm256_storeu_ps(x.as_mut_ptr(), _mm512_cvtpd_ps(self.0));
     }
 
     /// Lanes that are not in a mask, lowest first.
@@ -161,46 +124,21 @@ impl Lanes for Four {
     type Bits = __m256i;
 
     instructions! {
-        of(x: f64) -> Four = Four(_mm256_set1_pd(x));
-        both(a: __m256d, b: __m256d) -> __m256d = _mm256_and_pd(a, b);
-        select(mask: __m256d, a: Four, b: Four) -> Four = Four(_mm256_blendv_pd(b.0, a.0, mask));
-        from_bits(bits: __m256i) -> Four = Four(_mm256_castsi256_pd(bits));
-        bits_of(bits: u64) -> __m256i = _mm256_set1_epi64x(bits as i64);
-        and(a: __m256i, b: __m256i) -> __m256i = _mm256_and_si256(a, b);
-        or(a: __m256i, b: __m256i) -> __m256i = _mm256_or_si256(a, b);
-        xor(a: __m256i, b: __m256i) -> __m256i = _mm256_xor_si256(a, b);
-        plus(a: __m256i, b: __m256i) -> __m256i = _mm256_add_epi64(a, b);
-        minus(a: __m256i, b: __m256i) -> __m256i = _mm256_sub_epi64(a, b);
-    }
-
-    #[inline(always)]
-    fn lt(self, other: Four) -> __m256d {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm256_cmp_pd::<_CMP_LT_OQ>(self.0, other.0) }
-    }
-
-    #[inline(always)]
-    fn le(self, other: Four) -> __m256d {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm256_cmp_pd::<_CMP_LE_OQ>(self.0, other.0) }
-    }
-
-    #[inline(always)]
-    fn bits(self) -> __m256i {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm256_castpd_si256(self.0) }
-    }
-
-    #[inline(always)]
-    fn up<const N: u32>(a: __m256i) -> __m256i {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm256_sll_epi64(a, _mm_cvtsi32_si128(N as i32)) }
-    }
-
-    #[inline(always)]
-    fn down<const N: u32>(a: __m256i) -> __m256i {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        unsafe { _mm256_srl_epi64(a, _mm_cvtsi32_si128(N as i32)) }
+        fn of(x: f64) -> Four = Four(_mm256_set1_pd(x));
+        fn both(a: __m256d, b: __m256d) -> __m256d = _mm256_and_pd(a, b);
+        fn select(mask: __m256d, a: Four, b: Four) -> Four = Four(_mm256_blendv_pd(b.0, a.0, mask));
+        fn from_bits(bits: __m256i) -> Four = Four(_mm256_castsi256_pd(bits));
+        fn bits_of(bits: u64) -> __m256i = _mm256_set1_epi64x(bits as i64);
+        fn and(a: __m256i, b: __m256i) -> __m256i = _mm256_and_si256(a, b);
+        fn or(a: __m256i, b: __m256i) -> __m256i = _mm256_or_si256(a, b);
+        fn xor(a: __m256i, b: __m256i) -> __m256i = _mm256_xor_si256(a, b);
+        fn plus(a: __m256i, b: __m256i) -> __m256i = _mm256_add_epi64(a, b);
+        fn minus(a: __m256i, b: __m256i) -> __m256i = _mm256_sub_epi64(a, b);
+        fn lt(self, other: Four) -> __m256d = _mm256_cmp_pd::<_CMP_LT_OQ>(self.0, other.0);
+        fn le(self, other: Four) -> __m256d = _mm256_cmp_pd::<_CMP_LE_OQ>(self.0, other.0);
+        fn bits(self) -> __m256i = _mm256_castpd_si256(self.0);
+        fn up<const N: u32>(a: __m256i) -> __m256i = _mm256_sll_epi64(a, _mm_cvtsi32_si128(N as i32));
+        fn down<const N: u32>(a: __m256i) -> __m256i = _mm256_srl_epi64(a, _mm_cvtsi32_si128(N as i32));
     }
 
     #[inline(always)]
@@ -216,38 +154,16 @@ impl Lanes for Four {
 }
 
 impl Four {
-    /// Numbers side by side.
-    #[inline(always)]
-    pub fn load(x: &[f64; 4]) -> Four {
-        // SAFETY: lanes exist only where the CPU has their instructions; the array is that long.
-        Four(unsafe { _mm256_loadu_pd(x.as_ptr()) })
-    }
-
-    /// Numbers side by side.
-    #[inline(always)]
-    pub fn load_f32(x: &[f32; 4]) -> Four {
-        // SAFETY: lanes exist only where the CPU has their instructions; the array is that long.
-        Four(unsafe { _mm256_cvtps_pd(_mm_loadu_ps(x.as_ptr())) })
-    }
-
-    /// The numbers side by side.
-    #[inline(always)]
-    pub fn store(self, x: &mut [f64; 4]) {
-        // SAFETY: lanes exist only where the CPU has their instructions; the array is that long.
-        unsafe { _mm256_storeu_pd(x.as_mut_ptr(), self.0) }
-    }
-
-    /// The numbers rounded, side by side.
-    #[inline(always)]
-    pub fn store_f32(self, x: &mut [f32; 4]) {
-        // SAFETY: lanes exist only where the CPU has their instructions; the array is that long.
-        unsafe { _mm_storeu_ps(x.as_mut_ptr(), _mm256_cvtpd_ps(self.0)) }
-    }
-
-    /// Lanes that are not in a mask, lowest first.
-    #[inline(always)]
-    pub fn others(mask: __m256d) -> u32 {
-        // SAFETY: lanes exist only where the CPU has their instructions.
-        !(unsafe { _mm256_movemask_pd(mask) }) as u32 & 15
+    instructions! {
+        /// Numbers side by side.
+        pub fn load(x: &[f64; 4]) -> Four = Four(_mm256_loadu_pd(x.as_ptr()));
+        /// Numbers side by side.
+        pub fn load_f32(x: &[f32; 4]) -> Four = Four(_mm256_cvtps_pd(_mm_loadu_ps(x.as_ptr())));
+        /// The numbers side by side.
+        pub fn store(self, x: &mut [f64; 4]) = _mm256_storeu_pd(x.as_mut_ptr(), self.0);
+        /// The numbers rounded, side by side.
+        pub fn store_f32(self, x: &mut [f32; 4]) = _mm_storeu_ps(x.as_mut_ptr(), _mm256_cvtpd_ps(self.0));
+        /// Lanes that are not in a mask, lowest first.
+        pub fn others(mask: __m256d) -> u32 = !(_mm256_movemask_pd(mask)) as u32 & 15;
     }
 }
