@@ -83,49 +83,41 @@ fn find(core: &Core) -> Vec<(usize, Sum)> {
     // Padded pieces in the chain of sums that ends at a node; the chain goes on where more are.
     let mut pieces = vec![0u32; n];
     let mut inside = vec![false; n];
-    let sum_of = |node: &CoreNode| match (node.kind, node.operands.as_slice()) {
-        (Kind::Map(MapFn::Add), &[a, b]) if a != b => Some((a, b)),
-        _ => None,
-    };
-    let continues = |pieces: &[u32], v: ValueId| {
-        let alone = sum_of(core.node(v)).is_none() || users[v.index()] == 1;
-        if alone { pieces[v.index()] } else { 0 }
-    };
+    // Of a sum in a chain, where the chain goes on and the term it adds.
+    let mut steps: Vec<Option<(ValueId, ValueId)>> = vec![None; n];
     for i in (0..n).filter(|&i| live[i]) {
         if padded(core, ValueId::new(i as u32)).is_some() {
             pieces[i] = 1;
-        } else if let Some((a, b)) = sum_of(&core.nodes[i]) {
-            let [at_a, at_b] = [a, b].map(|v| continues(&pieces, v));
-            let (chain, other) = if at_b > at_a { (b, a) } else { (a, b) };
-            let single = padded(core, other).is_some();
-            pieces[i] = at_a.max(at_b) + u32::from(single);
-            if at_a.max(at_b) > 0 && sum_of(core.node(chain)).is_some() {
+        } else if let (Kind::Map(MapFn::Add), &[a, b]) =
+            (core.nodes[i].kind, core.nodes[i].operands.as_slice())
+            && a != b
+        {
+            // A sum that others use too is a term like any other.
+            let [at_a, at_b] = [a, b].map(|v| match steps[v.index()] {
+                Some(_) if users[v.index()] > 1 => 0,
+                _ => pieces[v.index()],
+            });
+            if at_a.max(at_b) > 0 {
+                let (chain, other) = if at_b > at_a { (b, a) } else { (a, b) };
+                pieces[i] = at_a.max(at_b) + u32::from(padded(core, other).is_some());
                 inside[chain.index()] = true;
+                steps[i] = Some((chain, other));
             }
         }
     }
     let tops = (0..n).filter(|&i| live[i] && !inside[i] && pieces[i] as usize >= FEWEST);
-    let tops = tops.filter_map(|top| Some((top, terms(core, top, |v| continues(&pieces, v), sum_of)?)));
-    tops.filter(|(_, sum)| few_cuts(sum)).collect()
+    let sums = tops.filter_map(|top| Some((top, terms(core, &steps, top)?)));
+    sums.filter(|(_, sum)| few_cuts(sum)).collect()
 }
 
 /// The terms of the chain of sums that ends at a node, first to last; `None` where they are padded
 /// along different axes.
-fn terms(
-    core: &Core,
-    top: usize,
-    continues: impl Fn(ValueId) -> u32,
-    sum_of: impl Fn(&CoreNode) -> Option<(ValueId, ValueId)>,
-) -> Option<Sum> {
+fn terms(core: &Core, steps: &[Option<(ValueId, ValueId)>], top: usize) -> Option<Sum> {
     let mut values = Vec::new();
     let mut at = ValueId::new(top as u32);
-    while let Some((a, b)) = sum_of(core.node(at)) {
-        let (chain, other) = if continues(b) > continues(a) { (b, a) } else { (a, b) };
+    while let Some((chain, other)) = steps[at.index()] {
         values.push(other);
         at = chain;
-        if continues(chain) == 0 {
-            break;
-        }
     }
     values.push(at);
     let mut axis = None;
