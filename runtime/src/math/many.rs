@@ -7,6 +7,8 @@ use super::exp::{exp_common, exp2_common, expm1_common, tanh_common};
 use super::gated::silu_common;
 use super::log::{log_common, log1p_common};
 use super::trig::{cos_common, sin_common};
+#[cfg(target_arch = "x86_64")]
+use super::wide::{Eight, Four};
 
 /// A function of many numbers: `out[i] = f(x[i])` for the `n` numbers from each of two places,
 /// which do not overlap.
@@ -86,35 +88,35 @@ macro_rules! forms {
 
         $(mod $name {
             use super::*;
-            forms!(@ f64 $common super::super::$name load store);
-            forms!(@ f32 $common super::super::$narrow load_f32 store_f32);
+            forms!(@ f64 eight four $common super::super::$name load store);
+            forms!(@ f32 eight_f32 four_f32 $common super::super::$narrow load_f32 store_f32);
         })*
     };
-    (@ $T:ident $common:ident $($one:ident)::+ $load:ident $store:ident) => {
+    (@ $T:ident $eight:ident $four:ident $common:ident $($one:ident)::+ $load:ident $store:ident) => {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f")]
+        fn $eight(x: &[$T], out: &mut [$T]) {
+            groups!(x, out, Eight, 8, $load, $store, $common, $($one)::+)
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2")]
+        pub fn $four(x: &[$T], out: &mut [$T]) {
+            groups!(x, out, Four, 4, $load, $store, $common, $($one)::+)
+        }
+
         pub unsafe extern "C" fn $T(n: usize, x: *const $T, out: *mut $T) {
             // SAFETY: the caller gives the numbers and as much room, apart from each other.
             let (x, out) = unsafe { (std::slice::from_raw_parts(x, n), std::slice::from_raw_parts_mut(out, n)) };
             #[cfg(target_arch = "x86_64")]
             {
-                use super::super::wide::{Eight, Four};
-
-                #[target_feature(enable = "avx512f")]
-                fn eight(x: &[$T], out: &mut [$T]) {
-                    groups!(x, out, Eight, 8, $load, $store, $common, $($one)::+)
-                }
-
-                #[target_feature(enable = "avx2")]
-                fn four(x: &[$T], out: &mut [$T]) {
-                    groups!(x, out, Four, 4, $load, $store, $common, $($one)::+)
-                }
-
                 if std::arch::is_x86_feature_detected!("avx512f") {
                     // SAFETY: the CPU has the feature.
-                    return unsafe { eight(x, out) };
+                    return unsafe { $eight(x, out) };
                 }
                 if std::arch::is_x86_feature_detected!("avx2") {
                     // SAFETY: the CPU has the feature.
-                    return unsafe { four(x, out) };
+                    return unsafe { $four(x, out) };
                 }
             }
             out.iter_mut().zip(x).for_each(|(out, &x)| *out = $($one)::+(x));
@@ -134,4 +136,125 @@ forms! {
     sigmoid sigmoid_common sigmoid_f32;
     softplus softplus_common softplus_f32;
     silu silu_common silu_f32;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::*;
+    use super::*;
+
+    fn same_f64(name: &str, x: f64, got: f64, want: f64) {
+        let same = got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan();
+        assert!(same, "{name} of {x:e}: {got:e}, one by one {want:e}");
+    }
+
+    /// Numbers of every kind, ordinary ones most of all.
+    fn all_kinds() -> Vec<f64> {
+        let mut seed = 1u64;
+        let mut draw = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed >> 11
+        };
+        let special = [
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            5e-324,
+            -5e-324,
+            1e-310,
+            1e-9,
+            -1e-12,
+            0.125,
+            -0.125,
+            22.0,
+            708.0,
+            -708.5,
+            -745.0,
+            709.9,
+            1e300,
+            -1e300,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN,
+            -f64::NAN,
+            std::f64::consts::PI,
+            std::f64::consts::FRAC_PI_2,
+            1e22,
+            355.0,
+        ];
+        (0..20_000)
+            .map(|_| match draw() % 8 {
+                0 => special[draw() as usize % special.len()],
+                1 => f64::from_bits(draw() << 11 | draw() & 2047),
+                2 => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 1e-3,
+                3 => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 800.0,
+                4 => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 1e6,
+                _ => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 20.0,
+            })
+            .collect()
+    }
+
+    /// Runs a form on stretches of every short length and two long ones, against the function of one.
+    fn compare<T: Copy + Into<f64> + Default>(
+        name: &str,
+        numbers: &[T],
+        one: fn(T) -> T,
+        form: impl Fn(&[T], &mut [T]),
+    ) {
+        let mut start = 0;
+        for n in (0..40).chain([1000, numbers.len() - 40 * 20 - 1000]) {
+            let x = &numbers[start..start + n];
+            start += n;
+            let mut out = vec![T::default(); n];
+            form(x, &mut out);
+            for (&x, &got) in x.iter().zip(&out) {
+                // A number of f32 is one of f64, sign of zero and all.
+                same_f64(name, x.into(), got.into(), one(x).into());
+            }
+        }
+    }
+
+    macro_rules! every_function {
+        ($go:ident) => {
+            $go!(exp exp_f32, exp2 exp2_f32, expm1 expm1_f32, log log_f32, log1p log1p_f32, sin sin_f32,
+                cos cos_f32, tanh tanh_f32, sigmoid sigmoid_f32, softplus softplus_f32, silu silu_f32)
+        };
+    }
+
+    #[test]
+    fn many_at_once_are_one_by_one() {
+        let numbers = all_kinds();
+        let narrow: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
+        macro_rules! go {
+            ($($name:ident $narrow:ident),*) => {$(
+                let f = many(stringify!($name)).expect(stringify!($name));
+                // SAFETY: both slices have as many elements.
+                compare(f.name, &numbers, $name, |x, out| unsafe { (f.wide)(x.len(), x.as_ptr(), out.as_mut_ptr()) });
+                // SAFETY: both slices have as many elements.
+                compare(f.name, &narrow, $narrow, |x, out| unsafe { (f.narrow)(x.len(), x.as_ptr(), out.as_mut_ptr()) });
+            )*};
+        }
+        every_function!(go);
+    }
+
+    /// Where there are eight lanes nobody asks for four.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn four_at_once_are_one_by_one() {
+        if !std::arch::is_x86_feature_detected!("avx2") {
+            return;
+        }
+        let numbers = all_kinds();
+        let narrow: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
+        macro_rules! go {
+            ($($name:ident $narrow:ident),*) => {$(
+                // SAFETY: the CPU has the feature.
+                compare(stringify!($name), &numbers, $name, |x, out| unsafe { super::$name::four(x, out) });
+                // SAFETY: the CPU has the feature.
+                compare(stringify!($narrow), &narrow, $narrow, |x, out| unsafe { super::$name::four_f32(x, out) });
+            )*};
+        }
+        every_function!(go);
+    }
 }
