@@ -1,8 +1,8 @@
 //! Methods of variables for the ops that are defined by others.
 
 use crate::graph::builder::Var;
+use crate::graph::reduce::KeepDims;
 use crate::graph::types::Shape;
-use crate::graph::var::KeepDims;
 use crate::ops::{LossReduction, OpError, make};
 use std::panic::Location;
 
