@@ -1,6 +1,6 @@
-//! Checked mode: the first value that became NaN or infinite.
+//! Checked mode: the first value or gradient that became NaN or infinite.
 
-use crate::graph::{Graph, NodeId, Origin, Source, ValueId, ValueType};
+use crate::graph::{Graph, NodeId, Origin, Source, Step, Trace, ValueId, ValueType};
 use crate::ops::{MapFn, Value};
 use std::fmt;
 
@@ -16,13 +16,27 @@ pub struct Blamed {
     pub element: Option<f64>,
 }
 
-/// The first number, in the order of values and elements, that is NaN or
-/// infinite. Infinite constants, and infinities that may come from them, are
-/// meant to be there: of what depends on them only NaN counts.
+/// Whether a number is one of a value or of its gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quantity {
+    /// Of a value.
+    Value,
+    /// Of the gradient of a value.
+    Gradient,
+}
+
+/// The first number that is NaN or infinite: of the values, in their order and that
+/// of their elements, or else of the gradients, in the order of the reverse sweep.
+/// That goes through the nodes backwards, and looks at the gradient of each operand
+/// of a node once the node has added its part. Infinite constants, and infinities
+/// that may come from them, are meant to be there: of what depends on them only NaN
+/// counts.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NonFinite {
-    /// The value.
+    /// What the number is one of.
+    pub quantity: Quantity,
+    /// The value, which of a gradient is the one that it is the gradient of.
     pub value: ValueId,
     /// Its name (of an input) or id.
     pub name: String,
@@ -32,11 +46,13 @@ pub struct NonFinite {
     pub element: usize,
     /// The number.
     pub number: f64,
-    /// The node that gave it and the name of its op; `None` for an input, which
-    /// was not finite when it came.
+    /// The node that gave it, of a gradient by its rule, and the name of its op;
+    /// `None` for an input or a seed, which was not finite when it came.
     pub node: Option<(NodeId, &'static str)>,
     /// Operands of that node.
     pub operands: Vec<Blamed>,
+    /// Of a gradient: the gradients of the results of that node that its rule was given.
+    pub cotangents: Vec<Blamed>,
     /// Line of the program that authored the node.
     pub source: Source,
 }
@@ -54,30 +70,33 @@ impl NonFinite {
 
     /// Whether this is a logarithm of a number that has none: zero or negative.
     pub fn is_log_of_non_positive(&self) -> bool {
-        matches!(self.node, Some((_, "log" | "log2")))
+        self.quantity == Quantity::Value
+            && matches!(self.node, Some((_, "log" | "log2")))
             && self.operands.iter().any(|o| o.element.is_some_and(|x| x <= 0.0))
     }
 }
 
 impl fmt::Display for NonFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gradient = self.quantity == Quantity::Gradient;
         match self.node {
             Some((id, op)) => write!(f, "node {id}: {op}: ")?,
-            None => f.write_str("input ")?,
+            None => f.write_str(if gradient { "seed " } else { "input " })?,
         }
-        write!(f, "element {:?} of {}: {} is {}", self.index(), self.name, self.ty, self.number)?;
+        let of = if gradient && self.node.is_some() { "of the gradient of" } else { "of" };
+        write!(f, "element {:?} {of} {}: {} is {}", self.index(), self.name, self.ty, self.number)?;
         if self.is_log_of_non_positive() {
             f.write_str(": log of a value <= 0; use safe_log for protection by an epsilon")?;
         }
-        if !self.operands.is_empty() {
-            f.write_str(" (operands ")?;
-            for (i, operand) in self.operands.iter().enumerate() {
-                let comma = if i > 0 { ", " } else { "" };
-                write!(f, "{comma}{}: {}", operand.name, operand.ty)?;
-                if let Some(x) = operand.element {
-                    write!(f, " with {x} there")?;
-                }
+        let operands = self.operands.iter().map(|operand| ("", operand));
+        let all = operands.chain(self.cotangents.iter().map(|d| ("gradient of ", d)));
+        for (i, (what, given)) in all.enumerate() {
+            write!(f, "{}{what}{}: {}", if i > 0 { ", " } else { " (operands " }, given.name, given.ty)?;
+            if let Some(x) = given.element {
+                write!(f, " with {x} there")?;
             }
+        }
+        if !self.operands.is_empty() {
             f.write_str(")")?;
         }
         match self.source {
@@ -112,31 +131,99 @@ pub(crate) fn first_in<T: Copy + Into<f64>>(elements: &[T], excused: bool) -> Op
     Some((at, elements[at].into()))
 }
 
-/// The report on an element; `element` reads one of another value.
-pub(crate) fn report(
+/// The steps of a sweep, each with whether its infinities are excused.
+pub(crate) fn steps<'t>(graph: &'t Graph, trace: &'t Trace) -> impl Iterator<Item = (Step, bool)> + 't {
+    let values = excused(graph);
+    let mut gradients = vec![false; graph.len()];
+    trace.steps().iter().map(move |&step| {
+        let excused = step.node.is_some_and(|id| {
+            let node = graph.node(id);
+            let of_results = |v: ValueId| values[v.index()] || gradients[v.index()];
+            node.results().any(of_results) || node.operands().iter().any(|v| values[v.index()])
+        });
+        gradients[step.value.index()] |= excused;
+        (step, gradients[step.value.index()])
+    })
+}
+
+/// Reads an element of a value or of a gradient.
+pub(crate) type Read<'a> = &'a dyn Fn(ValueId, usize) -> Option<f64>;
+
+/// What a node worked on where it gave an element of a tensor of this type.
+fn blamed(
     graph: &Graph,
-    value: ValueId,
-    (element, number): (usize, f64),
-    read: &dyn Fn(ValueId, usize) -> Option<f64>,
-) -> NonFinite {
-    let ty = graph.ty(value);
-    let (mut node, mut operands, mut source) = (None, Vec::new(), None);
-    if let Origin::Node(id) = graph.origin(value) {
-        let made = graph.node(id);
-        (node, source) = (Some((id, made.op.name())), made.source());
-        let by_element = match made.op.row().value {
-            Value::Map(f) => f != MapFn::Select,
-            _ => made.operands().len() == 1,
+    id: NodeId,
+    (ty, element): (&ValueType, usize),
+    of: impl Iterator<Item = ValueId>,
+    read: Read<'_>,
+) -> Vec<Blamed> {
+    let node = graph.node(id);
+    let by_element = match node.op.row().value {
+        Value::Map(f) => f != MapFn::Select,
+        _ => node.operands().len() == 1,
+    };
+    let each = |v: ValueId| {
+        let given = graph.ty(v);
+        let at = match given.shape == ty.shape {
+            true => Some(element),
+            false => (given.numel() == 1).then_some(0),
         };
-        for &v in made.operands() {
-            let given = graph.ty(v);
-            let at = match given.shape == ty.shape {
-                true => Some(element),
-                false => (given.numel() == 1).then_some(0),
-            };
-            let element = at.filter(|_| by_element).and_then(|at| read(v, at));
-            operands.push(Blamed { name: graph.describe(v), ty: given.clone(), element });
+        let element = at.filter(|_| by_element).and_then(|at| read(v, at));
+        Blamed { name: graph.describe(v), ty: given.clone(), element }
+    };
+    of.map(each).collect()
+}
+
+impl NonFinite {
+    fn new(
+        graph: &Graph,
+        (quantity, value): (Quantity, ValueId),
+        (element, number): (usize, f64),
+        node: Option<NodeId>,
+        read: Read<'_>,
+    ) -> NonFinite {
+        let ty = graph.ty(value).clone();
+        let operands = node.map(|id| {
+            let given = graph.node(id).operands().iter().copied();
+            blamed(graph, id, (&ty, element), given, read)
+        });
+        NonFinite {
+            quantity,
+            value,
+            name: graph.describe(value),
+            element,
+            number,
+            node: node.map(|id| (id, graph.node(id).op.name())),
+            operands: operands.unwrap_or_default(),
+            cotangents: Vec::new(),
+            source: node.and_then(|id| graph.node(id).source()),
+            ty,
         }
     }
-    NonFinite { value, name: graph.describe(value), ty: ty.clone(), element, number, node, operands, source }
+}
+
+/// The report on an element of a value.
+pub(crate) fn report(graph: &Graph, value: ValueId, found: (usize, f64), read: Read<'_>) -> NonFinite {
+    let node = match graph.origin(value) {
+        Origin::Node(id) => Some(id),
+        Origin::Input(_) => None,
+    };
+    NonFinite::new(graph, (Quantity::Value, value), found, node, read)
+}
+
+/// The report on an element of a gradient; `gradient` reads those of the results
+/// of its node.
+pub(crate) fn report_gradient(
+    graph: &Graph,
+    step: Step,
+    found: (usize, f64),
+    read: Read<'_>,
+    gradient: Read<'_>,
+) -> NonFinite {
+    let report = NonFinite::new(graph, (Quantity::Gradient, step.value), found, step.node, read);
+    let cotangents = step.node.map(|id| {
+        let floats = graph.node(id).results().filter(|&v| graph.ty(v).dtype.is_float());
+        blamed(graph, id, (&report.ty, report.element), floats, gradient)
+    });
+    NonFinite { cotangents: cotangents.unwrap_or_default(), ..report }
 }

@@ -34,7 +34,7 @@ use crate::graph::Graph;
 use crate::tape::Tensor;
 use tally::Tally;
 
-pub use finite::{Blamed, NonFinite};
+pub use finite::{Blamed, NonFinite, Quantity};
 pub use report::{Counts, Fault, NodeReport, OpReport, Outcome, Report};
 pub use source::{Rng, Source};
 

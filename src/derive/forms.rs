@@ -13,7 +13,6 @@ pub struct ReverseGraph {
     pub graph: Graph,
     /// How each wanted value hangs together with the seeds.
     pub connections: Vec<Connection>,
-    #[cfg_attr(not(feature = "jit"), expect(dead_code, reason = "the tape knows its nodes"))]
     pub(crate) trace: Trace,
 }
 

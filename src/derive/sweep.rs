@@ -96,8 +96,12 @@ pub fn reverse(
     for v in kept.into_iter().flatten() {
         values[v.index()].kept = true;
     }
-    for seed in values.iter().filter_map(|v| v.cotangent) {
+    for (v, value) in graph.values().zip(&values) {
+        let Some(seed) = value.cotangent else { continue };
         e.hold(seed);
+        if level == Level::Graph {
+            e.observe(v, seed);
+        }
     }
     // On the tape a value of the graph is its own handle; in a definition it is not.
     let identity = handles.iter().enumerate().all(|(i, handle)| handle.index() == i);
@@ -139,8 +143,13 @@ pub fn reverse(
         let mark = e.mark();
         let swept = rule(e, &site, &cotangents)
             .and_then(|flows| accumulate(e, graph, node, &wanted, &flows, mark, &mut values));
-        if let Err(error) = swept {
-            return Err(located(error.into(), graph, id));
+        let targets = swept.map_err(|error| located(error.into(), graph, id))?;
+        if level == Level::Graph {
+            for v in targets {
+                if let Some(gradient) = values[v.index()].cotangent {
+                    e.observe(v, gradient);
+                }
+            }
         }
         for (v, d) in results.zip(cotangents) {
             if let (false, Some(d)) = (values[v].kept, d) {
@@ -151,7 +160,8 @@ pub fn reverse(
     Ok(Reverse { values })
 }
 
-/// Adds the contributions of one node to the gradients of its operands.
+/// Adds the contributions of one node to the gradients of its operands; which
+/// these are.
 fn accumulate(
     e: &mut dyn Emitter,
     graph: &Graph,
@@ -160,7 +170,7 @@ fn accumulate(
     flows: &[Flow],
     mark: usize,
     swept: &mut [Swept],
-) -> Result<(), OpError> {
+) -> Result<SmallVec<[ValueId; 4]>, OpError> {
     let operands = node.operands();
     if flows.len() != operands.len() {
         let why = format!("gave {} contributions for {} operands", flows.len(), operands.len());
@@ -185,7 +195,7 @@ fn accumulate(
             Some(existing) => e.accumulate(existing, value)?,
         });
     }
-    Ok(())
+    Ok(targets)
 }
 
 type Combined = (SmallVec<[ValueId; 4]>, SmallVec<[ValueId; 4]>);

@@ -279,6 +279,17 @@ impl AsRef<Graph> for Graph {
     }
 }
 
+/// What a gradient is at one point of a reverse sweep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// The node whose rule gave the last part of it; `None` for a seed.
+    pub node: Option<NodeId>,
+    /// The value it is the gradient of.
+    pub value: ValueId,
+    /// The gradient so far, in the derived graph.
+    pub gradient: ValueId,
+}
+
 /// Which nodes of a graph the nodes of one derived from it come of.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {
@@ -287,13 +298,20 @@ pub(crate) struct Trace {
     copied: usize,
     /// From which derived node on they come of which node, ascending.
     spans: Vec<(u32, NodeId)>,
+    /// The gradients of a reverse sweep, in its order.
+    steps: Vec<Step>,
 }
 
 impl Trace {
     /// The trace of a graph to itself.
     #[cfg(feature = "jit")]
     pub fn identity(graph: &Graph) -> Trace {
-        Trace { copied: graph.nodes.len(), spans: Vec::new() }
+        Trace { copied: graph.nodes.len(), ..Trace::default() }
+    }
+
+    /// The gradients of a reverse sweep, in its order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Whether a derived node is a copy, with its number.
@@ -361,5 +379,10 @@ impl Emitter for Recorder {
     fn attribute(&mut self, node: NodeId, source: Source) {
         self.source = source;
         self.trace.spans.push((self.graph.nodes.len() as u32, node));
+    }
+
+    fn observe(&mut self, value: ValueId, gradient: ValueId) {
+        let node = self.trace.spans.last().map(|&(_, node)| node);
+        self.trace.steps.push(Step { node, value, gradient });
     }
 }

@@ -18,8 +18,8 @@ mod views;
 mod window;
 
 pub use builder::{Builder, IntoElements, Var};
-pub(crate) use data::Trace;
 pub use data::{Graph, Input, Node, Origin, Recorder, Source};
+pub(crate) use data::{Step, Trace};
 pub use error::{GraphError, GraphErrorKind};
 pub use linear::Triangle;
 pub use reduce::KeepDims;

@@ -60,6 +60,10 @@ pub trait Emitter {
     /// Says that what is emitted from now on comes of this node, authored there.
     fn attribute(&mut self, _node: NodeId, _source: Source) {}
 
+    /// Says what the gradient of a value of the swept graph is, now that it is
+    /// seeded or the node that was attributed last has given its part.
+    fn observe(&mut self, _value: ValueId, _gradient: ValueId) {}
+
     /// A point to which [`Emitter::release`] can go back.
     fn mark(&self) -> usize {
         0

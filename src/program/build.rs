@@ -1,8 +1,8 @@
 //! Compiling the functions of a program and laying out what outlives a call.
 
-use crate::check::finite::excused;
+use crate::check::finite::{self, excused};
 use crate::derive::{self, Connection, Derived, ReverseGraph, Seeds};
-use crate::graph::{DType, Graph, NodeId, Source, Trace, ValueId, ValueType};
+use crate::graph::{DType, Graph, NodeId, Source, Step, Trace, ValueId, ValueType};
 use crate::jit::{self, Code, JitError};
 use crate::lower::memory::align_up;
 use crate::lower::plan::{Call, Item, Place, Plan};
@@ -10,6 +10,8 @@ use crate::lower::{self, Limits, LowerError, Lowering};
 use crate::program::error::CompileError;
 use crate::program::jobs::{self, Job};
 use crate::program::options::{Checked, Checks, Forms, OptLevel, Options};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// What a call checks of one argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,16 @@ pub(super) struct Function {
     /// Whether its first arguments are the inputs of the graph.
     pub primal: bool,
     pub sites: Vec<Site>,
+    /// The gradients that a checked call looks at.
+    pub sweep: Option<WatchedSweep>,
+}
+
+/// The gradients of a reverse sweep, each kept in the workspace.
+pub(super) struct WatchedSweep {
+    /// The sweep's steps, with whether infinities are excused and the offset.
+    pub steps: Vec<(Step, bool, usize)>,
+    /// Where the values of the graph stand, as far as they do.
+    pub values: Offsets,
 }
 
 impl Function {
@@ -150,7 +162,17 @@ fn function(
     let specs = |types: &[ValueType]| types.iter().map(|t| Spec { dtype: t.dtype, len: t.numel() }).collect();
     let (inputs, outputs) = (specs(&input_types), specs(&output_types));
     let can_fail = !sites.is_empty();
-    Ok(Function { code, inputs, outputs, input_types, output_types, can_fail, primal: false, sites })
+    Ok(Function {
+        code,
+        inputs,
+        outputs,
+        input_types,
+        output_types,
+        can_fail,
+        primal: false,
+        sites,
+        sweep: None,
+    })
 }
 
 fn externals(n: usize, place: fn(u32) -> Place) -> Vec<Place> {
@@ -223,7 +245,8 @@ impl Functions {
         let mut saved: Offsets = vec![None; graph.len()];
         if let Some(reverse) = &reverse {
             for (v, read) in graph.values().zip(read_by(reverse, graph)) {
-                if read {
+                // A checked sweep names the values that a rule worked on.
+                if read || options.checked == Checked::Finite {
                     saved[v.index()] = Some(layout.take(graph.ty(v))?);
                 }
             }
@@ -274,15 +297,8 @@ impl Functions {
                 let seeds = (0..(reverse.graph.inputs().len() - graph.len()) as u32).map(Place::Input);
                 let places: Vec<Place> = places.chain(seeds).collect();
                 let grads = externals(wrt.len(), Place::Output);
-                let function = function(
-                    &reverse.graph,
-                    &reverse.trace,
-                    reverse.graph.outputs(),
-                    &places,
-                    &grads,
-                    persist,
-                    options,
-                )?;
+                let of = (&reverse.graph, &reverse.trace);
+                let function = swept(graph, of, &places, grads, &saved, persist, options)?;
                 let connections = Some(reverse.connections.clone());
                 Ok(Made { slot: Slot::Reverse, function, connections })
             }));
@@ -293,16 +309,18 @@ impl Functions {
         ];
         for (form, slot, seeds) in derived {
             if forms.contains(form) {
+                let values = &watched;
                 jobs.push(Box::new(move || {
                     let derived = derive::traced_value_and_grad(graph, wrt, seeds)?;
-                    let function = whole(&derived, persist, options)?;
+                    let function = whole(graph, &derived, values, persist, options)?;
                     Ok(Made { slot, function, connections: Some(derived.connections) })
                 }));
             }
         }
         if forms.contains(Forms::JVP) {
             jobs.push(Box::new(|| {
-                Ok(Made::new(Slot::Jvp, whole(&derive::traced_jvp(graph, wrt)?, persist, options)?))
+                let derived = derive::traced_jvp(graph, wrt)?;
+                Ok(Made::new(Slot::Jvp, whole(graph, &derived, &watched, persist, options)?))
             }));
         }
         if has_dense {
@@ -317,15 +335,8 @@ impl Functions {
                 let seeds = seeds.iter().flatten().map(|&at| Place::Persist(at));
                 let places: Vec<Place> = primal_places(&values).chain(seeds).collect();
                 let out: Vec<Place> = gradients.iter().flatten().map(|&at| Place::Persist(at)).collect();
-                let reverse = function(
-                    &dense.graph,
-                    &dense.trace,
-                    dense.graph.outputs(),
-                    &places,
-                    &out,
-                    persist,
-                    options,
-                )?;
+                let of = (&dense.graph, &dense.trace);
+                let reverse = swept(graph, of, &places, out, &values, persist, options)?;
                 Ok(Made::new(Slot::DenseReverse, reverse))
             }));
         }
@@ -355,7 +366,7 @@ impl Functions {
             let mut function = one.function;
             function.primal = !matches!(one.slot, Slot::Reverse | Slot::DenseReverse | Slot::Watch);
             // The way of calls that may fail is the one that looks.
-            function.can_fail |= function.primal && options.checked == Checked::Finite;
+            function.can_fail |= options.checked == Checked::Finite;
             *slot = Some(function);
             if let Some(connections) = one.connections {
                 made.connections = connections;
@@ -415,12 +426,51 @@ impl Made {
 /// Values of a graph from which on its functions are compiled side by side.
 const PARALLEL: usize = 500;
 
+/// A function of a graph derived from `primal`, whose values stand at `values` when
+/// it runs. A checked one keeps the gradients of its sweep.
+fn swept(
+    primal: &Graph,
+    (graph, trace): (&Graph, &Trace),
+    inputs: &[Place],
+    mut places: Vec<Place>,
+    values: &Offsets,
+    persist: usize,
+    options: &Options,
+) -> Result<Function, CompileError> {
+    let mut outputs = graph.outputs().to_vec();
+    if options.checked == Checked::No {
+        return function(graph, trace, &outputs, inputs, &places, persist, options);
+    }
+    let (mut layout, mut kept) = (Layout { bytes: persist }, HashMap::new());
+    let mut steps = Vec::with_capacity(trace.steps().len());
+    for (step, excused) in finite::steps(primal, trace) {
+        let at = match kept.entry(step.gradient) {
+            Entry::Occupied(at) => *at.get(),
+            Entry::Vacant(place) => {
+                let at = *place.insert(layout.take(graph.ty(step.gradient))?);
+                outputs.push(step.gradient);
+                places.push(Place::Persist(at));
+                at
+            }
+        };
+        steps.push((step, excused, at));
+    }
+    let made = function(graph, trace, &outputs, inputs, &places, layout.bytes, options)?;
+    Ok(Function { sweep: Some(WatchedSweep { steps, values: values.clone() }), ..made })
+}
+
 /// A function whose arguments are all the caller's.
-fn whole(derived: &Derived, persist: usize, options: &Options) -> Result<Function, CompileError> {
+fn whole(
+    primal: &Graph,
+    derived: &Derived,
+    values: &Offsets,
+    persist: usize,
+    options: &Options,
+) -> Result<Function, CompileError> {
     let graph = &derived.graph;
     let inputs = externals(graph.inputs().len(), Place::Input);
     let outputs = externals(graph.outputs().len(), Place::Output);
-    function(graph, &derived.trace, graph.outputs(), &inputs, &outputs, persist, options)
+    swept(primal, (graph, &derived.trace), &inputs, outputs, values, persist, options)
 }
 
 /// Places of the primal values as inputs; those without one are not read.

@@ -110,7 +110,7 @@ pub enum RunError {
         why: String,
         location: Option<&'static Location<'static>>,
     },
-    /// A value became NaN or infinite ([`crate::Checked::Finite`]).
+    /// A value or a gradient became NaN or infinite ([`crate::Checked::Finite`]).
     #[error("{0}")]
     NonFinite(Box<NonFinite>),
     /// A value id that has no place in the workspace.

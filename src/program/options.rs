@@ -110,9 +110,12 @@ pub enum Checked {
     No,
     /// A call first computes every value of the graph at its inputs; where one is
     /// NaN or infinite it fails with [`crate::RunError::NonFinite`], which names
-    /// the first one, its op and the source line. Costs a forward pass without
-    /// fusion and memory for all values. Programs without this option are not
-    /// slower for it.
+    /// the first one, its op and the source line. Calls with a reverse sweep then
+    /// look at the gradients too, at each when a node has added its part: where
+    /// one is NaN or infinite, the error names the value that it is the gradient
+    /// of, and the op whose rule gave it. (Tangents are not looked at.) Costs a
+    /// forward pass without fusion, and memory for all values and gradients.
+    /// Programs without this option are not slower for it.
     Finite,
 }
 

@@ -1,11 +1,11 @@
 //! Calls: arguments are checked, pointers are put in place, the code runs.
 //! Nothing is allocated.
 
-use crate::check::finite::{first_in, report};
+use crate::check::finite::{report, report_gradient};
 use crate::graph::{DType, NodeId, ValueId, ValueType};
 use crate::jit::{Direct, Entry, JitError, Status};
 use crate::ops::{Arg, ArgMut};
-use crate::program::build::{Function, Spec, Watch};
+use crate::program::build::{Function, Spec, Watch, WatchedSweep};
 use crate::program::error::{CompileError, Role, RunError};
 use crate::program::workspace::{Held, Plain, Workspace};
 use crate::program::{Inner, Program};
@@ -73,8 +73,13 @@ impl Inner {
         // before; outputs come from exclusive borrows; the workspace belongs to
         // this program, so it has the size the code needs.
         unsafe { function.code.call(ws.inputs.as_ptr(), ws.outputs.as_ptr(), base, &raw mut ws.status) }
-        if function.can_fail && !ws.status.call.is_ok() {
-            return Err(function.failed(&mut ws.status));
+        if function.can_fail {
+            if !ws.status.call.is_ok() {
+                return Err(function.failed(&mut ws.status));
+            }
+            if let Some(sweep) = &function.sweep {
+                self.look_back(sweep, ws)?;
+            }
         }
         Ok(())
     }
@@ -90,23 +95,30 @@ impl Inner {
             return Err(watch.forward.failed(&mut ws.status));
         }
         let graph = &self.graph;
-        let at = |v: ValueId| watch.values.get(v.index()).copied().flatten();
-        let read = |v: ValueId, i: usize| match graph.ty(v).dtype {
-            DType::F64 => ws.slice::<f64>(at(v)?, i + 1)?.get(i).copied(),
-            DType::F32 => ws.slice::<f32>(at(v)?, i + 1)?.get(i).map(|&x| f64::from(x)),
-            DType::I64 => ws.slice::<i64>(at(v)?, i + 1)?.get(i).map(|&x| x as f64),
-            DType::Bool => ws.slice::<u8>(at(v)?, i + 1)?.get(i).map(|&x| f64::from(x)),
-        };
         for v in graph.values().filter(|&v| graph.literal(v).is_none()) {
-            let (n, excused) = (graph.ty(v).numel(), watch.excused[v.index()]);
-            let found = match (graph.ty(v).dtype, at(v)) {
-                (DType::F64, Some(at)) => ws.slice::<f64>(at, n).and_then(|x| first_in(x, excused)),
-                (DType::F32, Some(at)) => ws.slice::<f32>(at, n).and_then(|x| first_in(x, excused)),
-                _ => None,
-            };
-            if let Some(found) = found {
+            let Some(at) = watch.values[v.index()] else { continue };
+            if let Some(found) = ws.first_nonfinite(graph.ty(v), at, watch.excused[v.index()]) {
+                let read = |v: ValueId, i: usize| ws.element(graph.ty(v).dtype, watch.values[v.index()]?, i);
                 return Err(RunError::NonFinite(Box::new(report(graph, v, found, &read))));
             }
+        }
+        Ok(())
+    }
+
+    /// Looks at the gradients that a sweep has left.
+    #[cold]
+    #[inline(never)]
+    fn look_back(&self, sweep: &WatchedSweep, ws: &Workspace) -> Result<(), RunError> {
+        let graph = &self.graph;
+        for (i, &(step, excused, at)) in sweep.steps.iter().enumerate() {
+            let Some(found) = ws.first_nonfinite(graph.ty(step.value), at, excused) else { continue };
+            let element = |v: ValueId, at: usize, i: usize| ws.element(graph.ty(v).dtype, at, i);
+            let read = |v: ValueId, i: usize| element(v, sweep.values[v.index()]?, i);
+            // A rule sees the gradients of results after all of their parts.
+            let last = |v: ValueId| sweep.steps[..i].iter().rev().find(|(step, ..)| step.value == v);
+            let gradient = |v: ValueId, i: usize| element(v, last(v)?.2, i);
+            let report = report_gradient(graph, step, found, &read, &gradient);
+            return Err(RunError::NonFinite(Box::new(report)));
         }
         Ok(())
     }

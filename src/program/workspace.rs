@@ -1,5 +1,7 @@
 //! The mutable scratch of a program: one per thread, allocated once.
 
+use crate::check::finite::first_in;
+use crate::graph::{DType, ValueType};
 use crate::jit::Status;
 use crate::lower::memory::ALIGN;
 use crate::program::{Inner, identity};
@@ -103,6 +105,25 @@ impl Workspace {
             // any bit pattern of a `Plain` type is a value.
             unsafe { std::slice::from_raw_parts(bytes.at.as_ptr().add(offset).cast(), len) }
         })
+    }
+
+    /// An element of this type of a tensor at a byte offset.
+    pub(super) fn element(&self, dtype: DType, at: usize, i: usize) -> Option<f64> {
+        match dtype {
+            DType::F64 => self.slice::<f64>(at, i + 1)?.get(i).copied(),
+            DType::F32 => self.slice::<f32>(at, i + 1)?.get(i).map(|&x| f64::from(x)),
+            DType::I64 => self.slice::<i64>(at, i + 1)?.get(i).map(|&x| x as f64),
+            DType::Bool => self.slice::<u8>(at, i + 1)?.get(i).map(|&x| f64::from(x)),
+        }
+    }
+
+    /// The first element of a tensor at a byte offset that is not finite.
+    pub(super) fn first_nonfinite(&self, ty: &ValueType, at: usize, excused: bool) -> Option<(usize, f64)> {
+        match ty.dtype {
+            DType::F64 => first_in(self.slice::<f64>(at, ty.numel())?, excused),
+            DType::F32 => first_in(self.slice::<f32>(at, ty.numel())?, excused),
+            DType::I64 | DType::Bool => None,
+        }
     }
 
     /// Elements at a byte offset, to write.

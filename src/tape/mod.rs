@@ -16,6 +16,8 @@ mod scalar_rules;
 mod strided;
 mod tensor;
 
+use crate::check::{NonFinite, finite};
+use crate::derive;
 use crate::derive::sweep::{self, Connection, Level, located};
 use crate::graph::{Graph, GraphError, ValueId, ValueType};
 use crate::ops::{Emitter, OpError, Value};
@@ -198,22 +200,9 @@ impl<'g, N: Numbers> Tape<'g, N> {
         seeds: Vec<Tensor<N>>,
         wrt: &[ValueId],
     ) -> Result<Vec<(Tensor<N>, Connection)>, TapeError> {
-        let floats: Vec<ValueId> =
-            self.graph.outputs().iter().copied().filter(|&o| self.graph.ty(o).dtype.is_float()).collect();
-        if seeds.len() != floats.len() {
-            return Err(TapeError::DenseLength { expected: floats.len(), got: seeds.len() });
-        }
-        for &v in wrt {
-            if !self.graph.contains(v) {
-                return Err(TapeError::InvalidOutput { id: v, len: self.graph.len() });
-            }
-            if !self.graph.ty(v).dtype.is_float() {
-                return Err(TapeError::NotFloat { id: v, ty: self.graph.ty(v).clone() });
-            }
-        }
+        let floats = self.check_vjp(&seeds, wrt)?;
         let mut initial: BTreeMap<ValueId, Tensor<N>> = BTreeMap::new();
         for (&output, seed) in floats.iter().zip(seeds) {
-            self.check_seed(output, &seed)?;
             let seed = match initial.remove(&output) {
                 None => seed,
                 Some(existing) => add(existing, seed)?,
@@ -257,6 +246,25 @@ impl<'g, N: Numbers> Tape<'g, N> {
             .map(|t| t.iter().map(|h| h.map(|h| e.at(h).into_owned())).collect());
         e.truncate(self.graph.len());
         Ok(out?)
+    }
+
+    /// Seeds at the float outputs, which it gives, and what is differentiated by.
+    fn check_vjp(&self, seeds: &[Tensor<N>], wrt: &[ValueId]) -> Result<Vec<ValueId>, TapeError> {
+        let floats: Vec<ValueId> =
+            self.graph.outputs().iter().copied().filter(|&o| self.graph.ty(o).dtype.is_float()).collect();
+        if seeds.len() != floats.len() {
+            return Err(TapeError::DenseLength { expected: floats.len(), got: seeds.len() });
+        }
+        for &v in wrt {
+            if !self.graph.contains(v) {
+                return Err(TapeError::InvalidOutput { id: v, len: self.graph.len() });
+            }
+            if !self.graph.ty(v).dtype.is_float() {
+                return Err(TapeError::NotFloat { id: v, ty: self.graph.ty(v).clone() });
+            }
+        }
+        floats.iter().zip(seeds).try_for_each(|(&output, seed)| self.check_seed(output, seed))?;
+        Ok(floats)
     }
 
     fn check_seed(&self, id: ValueId, seed: &Tensor<N>) -> Result<(), TapeError> {
@@ -309,21 +317,73 @@ fn all<N: Numbers>(swept: &sweep::Reverse, e: &Evaluator<N>) -> Gradients<N> {
 impl Tape<'_, Native> {
     /// The first value that is NaN or infinite, with the op that made it so: see
     /// [`NonFinite`](crate::check::NonFinite) for what counts.
-    pub fn first_nonfinite(&self) -> Option<crate::check::NonFinite> {
-        use crate::check::finite::{excused, first_in, report};
-        let excused = excused(self.graph);
-        let read = |v: ValueId, i: usize| self.with_value(v, |t| t.to_f64().get(i).copied()).flatten();
+    pub fn first_nonfinite(&self) -> Option<NonFinite> {
+        let excused = finite::excused(self.graph);
         self.graph.values().find_map(|v| {
             if self.graph.literal(v).is_some() {
                 return None;
             }
-            let found = self.with_value(v, |t| match t.data() {
-                Data::F64(x) => first_in(x, excused[v.index()]),
-                Data::F32(x) => first_in(x, excused[v.index()]),
-                Data::I64(_) | Data::Bool(_) => None,
-            })??;
-            Some(report(self.graph, v, found, &read))
+            let found = self.first_in(v, excused[v.index()])?;
+            Some(finite::report(self.graph, v, found, &|v, i| self.element(v, i)))
         })
+    }
+
+    /// The first gradient that is NaN or infinite in the reverse sweep with these
+    /// seeds at the float outputs for these values, with the op whose rule made it
+    /// so: see [`NonFinite`](crate::check::NonFinite). The sweep is recorded as a
+    /// graph and evaluated with all that it computes, so this takes more time
+    /// and memory than [`Tape::vjp`].
+    ///
+    /// # Errors
+    /// As [`Tape::vjp`].
+    ///
+    /// # Example
+    /// ```
+    /// use cotangent::tape::Tensor;
+    /// use cotangent::{Builder, Tape, dtype};
+    ///
+    /// let g = Builder::new();
+    /// let x = g.input("x", dtype::f64, [2]);
+    /// let graph = g.finish(&[x.sqrt().sum()])?;
+    /// let tape = Tape::compile(&graph, vec![Tensor::f64([2], &[4.0, 0.0]).ok_or("length")?])?;
+    /// let (seed, wrt) = (Tensor::f64([], &[1.0]).ok_or("length")?, graph.input_values().collect::<Vec<_>>());
+    /// let found = tape.first_nonfinite_gradient(vec![seed], &wrt)?.ok_or("finite")?;
+    /// assert_eq!((found.node.map(|(_, op)| op), found.index(), found.number), (Some("sqrt"), vec![1], f64::INFINITY));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn first_nonfinite_gradient(
+        &self,
+        seeds: Vec<Tensor>,
+        wrt: &[ValueId],
+    ) -> Result<Option<NonFinite>, TapeError> {
+        self.check_vjp(&seeds, wrt)?;
+        let graph = self.graph;
+        let reverse = derive::reverse(graph, wrt)?;
+        let values = graph.values().filter_map(|v| self.value(v));
+        let swept = Tape::compile(&reverse.graph, values.chain(seeds).collect())?;
+        // A rule sees the gradients of results after all of their parts.
+        let mut whole: Vec<Option<ValueId>> = vec![None; graph.len()];
+        for (step, excused) in finite::steps(graph, &reverse.trace) {
+            whole[step.value.index()] = Some(step.gradient);
+            if let Some(found) = swept.first_in(step.gradient, excused) {
+                let gradient = |v: ValueId, i: usize| swept.element(whole[v.index()]?, i);
+                let read = |v: ValueId, i: usize| self.element(v, i);
+                return Ok(Some(finite::report_gradient(graph, step, found, &read, &gradient)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn first_in(&self, v: ValueId, excused: bool) -> Option<(usize, f64)> {
+        self.with_value(v, |t| match t.data() {
+            Data::F64(x) => finite::first_in(x, excused),
+            Data::F32(x) => finite::first_in(x, excused),
+            Data::I64(_) | Data::Bool(_) => None,
+        })?
+    }
+
+    fn element(&self, v: ValueId, i: usize) -> Option<f64> {
+        self.with_value(v, |t| t.to_f64().get(i).copied()).flatten()
     }
 }
 

@@ -1,5 +1,9 @@
 //! Checked mode: the first value that became NaN or infinite, by tape and by
-//! compiled code alike.
+//! compiled code alike; then the first gradient.
+
+mod gradients;
+#[path = "../support/mod.rs"]
+mod support;
 
 use cotangent::check::NonFinite;
 use cotangent::tape::Tensor;

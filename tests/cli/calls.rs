@@ -94,6 +94,27 @@ fn checked_runs_name_the_first_value_that_is_not_finite() {
 }
 
 #[test]
+fn checked_gradients_name_the_rule_that_gave_the_first_one_that_is_not_finite() {
+    let text = "cotangent graph v1\ninput %0 \"x\": f64[2]\n%1 = sqrt %0: f64[2]\n\
+                %2 = sum %1 {axes=[0], keepdims=false}: f64[]\noutput %2\n";
+    for engine in ["jit", "tape"] {
+        let arguments = ["grad", "-", "--engine", engine, "-i", "x=4,0"];
+        let ran = run_with(&arguments, text);
+        assert_eq!((ran.code, ran.out.as_str()), (0, "value: f64[] = 2\ngrad.x: f64[2] = [0.25, inf]\n"));
+        let ran = run_with(&[&arguments[..], &["--checked"]].concat(), text);
+        assert_eq!(
+            (ran.code, ran.err.as_str()),
+            (
+                1,
+                "error: node n0: sqrt: element [1] of the gradient of %0 \"x\": f64[2] is inf (operands %0 \"x\": \
+                 f64[2] with 0 there, gradient of %1: f64[2] with 1 there)\n --> <stdin>:3:6\n  |\n\
+                 3 | %1 = sqrt %0: f64[2]\n  |      ^\n"
+            )
+        );
+    }
+}
+
+#[test]
 fn disconnected_inputs_are_noted() {
     let text =
         "cotangent graph v1\ninput %0 \"x\": f64[]\ninput %1 \"y\": f64[]\n%2 = exp %0: f64[]\noutput %2\n";

@@ -99,7 +99,7 @@ pub struct RunArgs {
     pub inputs: InputArgs,
     #[command(flatten)]
     pub out: OutArgs,
-    /// Fail at the first value that is NaN or infinite, and name its node
+    /// Fail at the first value, then gradient, that is NaN or infinite, and name its node
     #[arg(long)]
     pub checked: bool,
     /// Who computes

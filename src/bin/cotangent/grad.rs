@@ -127,6 +127,13 @@ pub fn grad(args: &GradArgs) -> Result<(), Failure> {
         Engine::Tape => {
             let tape = tape(&file, &args.run, inputs)?;
             let one = Tensor::filled(graph.ty(output).clone(), 1.0).map_err(Failure::run)?;
+            if args.run.checked
+                && let Some(found) = tape
+                    .first_nonfinite_gradient(vec![one.clone()], &wrt)
+                    .map_err(|e| tape_error(&file, &e))?
+            {
+                return Err(file.run_error(&RunError::NonFinite(Box::new(found))));
+            }
             let gradients = tape.vjp(vec![one], &wrt).map_err(|e| tape_error(&file, &e))?;
             let value =
                 tape.value(output).map_or(f64::NAN, |t| t.to_f64().first().copied().unwrap_or(f64::NAN));
