@@ -79,7 +79,12 @@ fn lse_weights(e: &mut dyn Emitter, site: &Site<'_>) -> R {
     }
     let max = finite_max(e, x, &axes)?;
     let max = e.unary(op::detach(), max)?;
-    let (exp, sum) = exp_and_sum(e, x, max, &axes)?;
+    quotients(e, x, max, &axes)
+}
+
+/// exp(x - max) / sum, and 0 where the sum is 0.
+fn quotients(e: &mut dyn Emitter, x: ValueId, max: ValueId, axes: &[usize]) -> R {
+    let (exp, sum) = exp_and_sum(e, x, max, axes)?;
     let zero = e.scalar_like(x, 0.0)?;
     let one = e.scalar_like(x, 1.0)?;
     let none = e.eq(sum, zero)?;
@@ -212,14 +217,10 @@ pub static MASKED_SOFTMAX: Row = Row {
         if is_empty(e, site) {
             return Ok(smallvec![x]);
         }
-        let (zero, one) = (e.scalar_like(x, 0.0)?, e.scalar_like(x, 1.0)?);
         let never = e.scalar_like(x, f64::NEG_INFINITY)?;
         let kept = e.select(keep, x, never)?;
         let max = finite_max(e, kept, &[axis(site)])?;
-        let (exp, sum) = exp_and_sum(e, kept, max, &[axis(site)])?;
-        let none = e.eq(sum, zero)?;
-        let divisor = e.select(none, one, sum)?;
-        let weights = e.div(exp, divisor)?;
+        let weights = quotients(e, kept, max, &[axis(site)])?;
         Ok(smallvec![e.select_or_zero(keep, weights)?])
     }),
     vjp: Rule::By(|e, site, d| {
