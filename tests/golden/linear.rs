@@ -1,8 +1,10 @@
 //! Networks, matrix products, training loops.
 
-use super::{Answer, Input, TIGHT, along, golden, near};
+use super::{Input, TIGHT, along, golden, near};
+use crate::support::training::{LINE, LINE_END, LINE_END_LOSS, LINE_RATES, NETWORK};
 use cotangent::derive::{self, Seeds};
 use cotangent::{Builder, Forms, LossReduction, Options, Program, Var, dtype};
+use std::convert::Infallible;
 
 const W1: Input<'static> = (&[3, 2], &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]);
 const B1: Input<'static> = (&[3], &[0.1, 0.2, 0.3]);
@@ -29,60 +31,57 @@ fn network_2_3_1() {
 /// Case 3: the same network trained towards 1 by gradient descent at rate 0.1.
 #[test]
 fn descent() {
-    let mut parameters: Vec<Vec<f64>> = [W1, B1, W2, B2].iter().map(|p| p.1.to_vec()).collect();
-    let mut losses = Vec::new();
-    for _ in 0..7 {
-        let shapes = [W1.0, B1.0, W2.0, B2.0];
+    let shapes = [W1.0, B1.0, W2.0, B2.0];
+    let at = |parameters: &[Vec<f64>]| {
         let mut inputs: Vec<Input<'_>> =
-            shapes.into_iter().zip(&parameters).map(|(s, p)| (s, p.as_slice())).collect();
+            shapes.into_iter().zip(parameters).map(|(s, p)| (s, p.as_slice())).collect();
         inputs.push(X);
-        let Answer { value, gradients, .. } =
-            golden(&inputs, |v| network(v).mse(v[0].builder().constant([1.0]), LossReduction::Mean));
-        losses.push(value[0]);
-        for (p, g) in parameters.iter_mut().zip(gradients) {
-            p.iter_mut().zip(g).for_each(|(p, g)| *p -= 0.1 * g);
-        }
-    }
-    let want = [
-        1.1664,
-        0.01605741827321399,
-        6.079914821873465e-4,
-        1.8116969466631106e-5,
-        5.116816886166e-7,
-        1.43146828304e-8,
-        3.99821067681e-10,
-    ];
-    near(&losses, &want, TIGHT);
+        let a = golden(&inputs, |v| network(v).mse(v[0].builder().constant([1.0]), LossReduction::Mean));
+        Ok::<_, Infallible>((a.value[0], a.gradients))
+    };
+    let (losses, _) = NETWORK
+        .run(at, |parameters, gradients| {
+            for (p, g) in parameters.iter_mut().flatten().zip(gradients.iter().flatten()) {
+                *p -= 0.1 * g;
+            }
+            Ok(())
+        })
+        .unwrap();
+    near(&losses, NETWORK.losses, TIGHT);
 }
 
 /// Case 4: a line fitted by Adam with bias correction and a rate that warms up.
 #[test]
 fn adam() {
-    let (mut p, mut m, mut v) = ([0.5, 0.0], [0.0; 2], [0.0; 2]);
-    let loss = |p: &[f64; 2]| {
-        let inputs: [Input<'_>; 2] = [(&[1, 1], &p[..1]), (&[1], &p[1..])];
-        golden(&inputs, |v| {
+    let at = |p: &[Vec<f64>]| {
+        let inputs: [Input<'_>; 2] = [(&[1, 1], &p[0]), (&[1], &p[1])];
+        let a = golden(&inputs, |v| {
             let g = v[0].builder();
             let (x, y) =
                 (g.constant_of([4, 1], [0.0, 1.0, 2.0, 3.0]), g.constant_of([4, 1], [1.0, 3.0, 5.0, 7.0]));
             x.linear(v[0], Some(v[1])).mse(y, LossReduction::Mean)
-        })
+        });
+        Ok::<_, Infallible>((a.value[0], a.gradients))
     };
-    let mut losses = Vec::new();
-    for (step, rate) in [0.05, 0.125, 0.2, 0.2, 0.2].into_iter().enumerate() {
-        let a = loss(&p);
-        losses.push(a.value[0]);
-        let (one, two) = (1.0 - 0.9f64.powi(step as i32 + 1), 1.0 - 0.999f64.powi(step as i32 + 1));
-        for i in 0..2 {
-            let g = a.gradients[i][0];
-            m[i] = 0.9 * m[i] + 0.1 * g;
-            v[i] = 0.999 * v[i] + 0.001 * g * g;
-            p[i] -= rate * (m[i] / one) / ((v[i] / two).sqrt() + 1e-6);
-        }
-    }
-    near(&losses, &[13.375, 12.393750096225, 10.107247494807, 6.950670724117, 4.419493172048], TIGHT);
-    near(&p, &[1.260503328030, 0.759618184754], TIGHT);
-    near(&loss(&p).value, &[2.505061721723], TIGHT);
+    let (mut m, mut v, mut step) = ([0.0; 2], [0.0; 2], 0);
+    let (losses, p) = LINE
+        .run(at, |p, gradients| {
+            let rate = LINE_RATES[step];
+            step += 1;
+            let (one, two) = (1.0 - 0.9f64.powi(step as i32), 1.0 - 0.999f64.powi(step as i32));
+            for i in 0..2 {
+                let g = gradients[i][0];
+                m[i] = 0.9 * m[i] + 0.1 * g;
+                v[i] = 0.999 * v[i] + 0.001 * g * g;
+                p[i][0] -= rate * (m[i] / one) / ((v[i] / two).sqrt() + 1e-6);
+            }
+            Ok(())
+        })
+        .unwrap();
+    near(&losses, LINE.losses, TIGHT);
+    near(&p.concat(), &LINE_END, TIGHT);
+    let Ok((loss, _)) = at(&p);
+    near(&[loss], &[LINE_END_LOSS], TIGHT);
 }
 
 /// Case 14.

@@ -5,6 +5,9 @@ mod errors;
 mod golden;
 mod pytorch;
 mod state;
+#[allow(unused_imports)]
+#[path = "../support/mod.rs"]
+mod support;
 
 use cotangent::tape::Tensor;
 use cotangent::{Graph, Tape};

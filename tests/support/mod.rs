@@ -7,6 +7,7 @@ mod compiled;
 #[cfg(feature = "jit")]
 #[allow(unused_imports)]
 pub use compiled::*;
+pub mod training;
 
 use cotangent::tape::{Data, Gradients, Native, TapeError, Tensor};
 use cotangent::{DType, Graph, Tape, ValueId, ValueType};
