@@ -316,7 +316,7 @@ fn all<N: Numbers>(swept: &sweep::Reverse, e: &Evaluator<N>) -> Gradients<N> {
 
 impl Tape<'_, Native> {
     /// The first value that is NaN or infinite, with the op that made it so: see
-    /// [`NonFinite`](crate::check::NonFinite) for what counts.
+    /// [`NonFinite`] for what counts.
     pub fn first_nonfinite(&self) -> Option<NonFinite> {
         let excused = finite::excused(self.graph);
         self.graph.values().find_map(|v| {
@@ -330,7 +330,7 @@ impl Tape<'_, Native> {
 
     /// The first gradient that is NaN or infinite in the reverse sweep with these
     /// seeds at the float outputs for these values, with the op whose rule made it
-    /// so: see [`NonFinite`](crate::check::NonFinite). The sweep is recorded as a
+    /// so: see [`NonFinite`]. The sweep is recorded as a
     /// graph and evaluated with all that it computes, so this takes more time
     /// and memory than [`Tape::vjp`].
     ///
