@@ -35,7 +35,7 @@ fn a_long_line_is_cut_around_the_place() {
 #[test]
 fn bad_usage() {
     let file = path("regression.ct");
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["run", "/nonexistent.ct"], "cannot read /nonexistent.ct"),
         (
             &["run", &file],
@@ -47,7 +47,6 @@ fn bad_usage() {
         (&["run", &file, "-i", "w"], "expected NAME=NUMBERS"),
         (&["run", &file, "--random", "1", "-o", "x.txt"], "expected .npy or .safetensors"),
         (&["grad", &file, "--random", "1", "--wrt", "q"], "has no input q"),
-        (&["bench", &file, "--random", "1", "--form", "dense"], "bench times"),
         (&["check", &file, "--points", "0"], "expected a number from 1 to 100000"),
         (&["frobnicate"], "unrecognized subcommand"),
         (&["show", &file, "--as", "gif"], "[possible values: text, dot, svg, clif, asm]"),

@@ -58,6 +58,19 @@ fn bench_measures() {
         assert!(line.starts_with(name) && (line.contains(" ns") || line.contains(" us")), "{out}");
     }
     assert_eq!(lines.len(), 5);
+    for (form, name) in [
+        ("forward", "forward"),
+        ("vjp", "outputs and vector-Jacobian product"),
+        ("jvp", "outputs and Jacobian-vector product"),
+        ("dense", "every value and its gradient"),
+    ] {
+        // One output is a number, others are not floats.
+        for file in ["regression.ct", "lookup.ct"] {
+            let out = good(&["bench", &path(file), "--random", "1", "--rounds", "1", "--form", form]);
+            assert!(out.starts_with(&format!("{name}, medians of 1 rounds\n")), "{out}");
+            assert_eq!(out.lines().count(), 5, "{out}");
+        }
+    }
     let out = good(&["bench", &path("lookup.ct"), "--random", "1", "--rounds", "1"]);
     assert!(out.starts_with("forward, medians of 1 rounds"), "{out}");
 }

@@ -2,13 +2,13 @@
 
 use crate::args::{BenchArgs, Form};
 use crate::file::GraphFile;
-use crate::grad::{Room, argument, tape_error};
+use crate::grad::{Room, argument, arguments, tape_error};
 use crate::message::{Failure, progress};
 use crate::output::print;
 use crate::show::forms;
 use crate::values;
 use cotangent::tape::Tensor;
-use cotangent::{Arg, ArgMut, Options, Program, Tape, Tier, ValueId};
+use cotangent::{ArgMut, Graph, Options, Program, Tape, Tier, ValueId};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,24 @@ fn nice(nanoseconds: f64) -> String {
     }
 }
 
+fn one(graph: &Graph, v: ValueId) -> Result<Tensor, Failure> {
+    Tensor::filled(graph.ty(v).clone(), 1.0).map_err(Failure::run)
+}
+
+/// Seeds or tangents of float values: all elements are 1.
+fn ones(graph: &Graph, values: &[ValueId]) -> Result<Vec<Tensor>, Failure> {
+    values.iter().map(|&v| one(graph, v)).collect()
+}
+
+/// The same of any values, where they are floats.
+fn maybe(graph: &Graph, values: &mut dyn Iterator<Item = ValueId>) -> Result<Vec<Option<Tensor>>, Failure> {
+    values.map(|v| graph.ty(v).dtype.is_float().then(|| one(graph, v)).transpose()).collect()
+}
+
+fn rooms(graph: &Graph, values: &[ValueId]) -> Vec<Room> {
+    values.iter().map(|&v| Room::new(graph.ty(v))).collect()
+}
+
 /// `bench`
 pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let file = GraphFile::read(&args.graph.file, args.graph.single)?;
@@ -70,21 +88,25 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
         _ => false,
     };
     let form = args.form.unwrap_or(if scalar { Form::ValueAndGrad } else { Form::Forward });
-    if !matches!(form, Form::Forward | Form::ValueAndGrad) {
-        return Err(Failure::usage("bench times --form forward and --form value-and-grad"));
-    }
-    let name = if form == Form::Forward { "forward" } else { "value and gradient" };
     let bar = progress(3 * args.rounds as u64, "timing");
     let step = || bar.inc(1);
-    let wrt: Vec<ValueId> = graph.input_values().filter(|&v| graph.ty(v).dtype.is_float()).collect();
+    let floats = |values: &mut dyn Iterator<Item = ValueId>| -> Vec<ValueId> {
+        values.filter(|&v| graph.ty(v).dtype.is_float()).collect()
+    };
+    let (wrt, seeded) = (floats(&mut graph.input_values()), floats(&mut graph.outputs().iter().copied()));
 
     let mut rows = vec![["".to_string(), "compile".into(), "per call".into(), "against tape".into()]];
     let by_tape = per_call(args.rounds, &step, &mut || {
         let tape: Tape<'_> = Tape::compile(graph, inputs.clone()).map_err(|e| tape_error(&file, &e))?;
-        if form == Form::ValueAndGrad {
-            let one = Tensor::filled(graph.ty(graph.outputs()[0]).clone(), 1.0).map_err(Failure::run)?;
-            black_box(tape.vjp(vec![one], &wrt).map_err(|e| tape_error(&file, &e))?);
-        }
+        let differentiated = match form {
+            Form::Forward => Ok(()),
+            Form::ValueAndGrad | Form::Vjp => tape.vjp(ones(graph, &seeded)?, &wrt).map(|d| _ = black_box(d)),
+            Form::Jvp => tape.jvp(maybe(graph, &mut graph.input_values())?).map(|d| _ = black_box(d)),
+            Form::Dense => {
+                tape.backward_dense_from(maybe(graph, &mut graph.values())?).map(|d| _ = black_box(d))
+            }
+        };
+        differentiated.map_err(|e| tape_error(&file, &e))?;
         black_box(tape.outputs());
         Ok(())
     })?;
@@ -99,16 +121,30 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
             black_box(compile()?);
             times.push(start.elapsed().as_nanos() as f64);
         }
-        let results: Vec<ValueId> =
-            if form == Form::Forward { graph.outputs().to_vec() } else { wrt.clone() };
-        let mut rooms: Vec<Room> = results.iter().map(|&v| Room::new(graph.ty(v))).collect();
-        let given: Vec<Arg<'_>> = inputs.iter().map(argument).collect();
-        let mut out: Vec<ArgMut<'_>> = rooms.iter_mut().map(Room::argument).collect();
+        let mut rooms = rooms(graph, graph.outputs());
+        let mut outputs: Vec<ArgMut<'_>> = rooms.iter_mut().map(Room::argument).collect();
+        let derived = if form == Form::Jvp { &seeded } else { &wrt };
+        let mut rooms = self::rooms(graph, derived);
+        let mut derivatives: Vec<ArgMut<'_>> = rooms.iter_mut().map(Room::argument).collect();
+        let (seeds, tangents) = (ones(graph, &seeded)?, ones(graph, &wrt)?);
+        let (given, seeds, tangents) = (arguments(&inputs), arguments(&seeds), arguments(&tangents));
         let mut ws = program.workspace();
+        if form == Form::Dense {
+            let all = floats(&mut graph.values());
+            for (&v, seed) in all.iter().zip(&ones(graph, &all)?) {
+                program.set_seed(&mut ws, v, argument(seed)).map_err(|e| file.run_error(&e))?;
+            }
+        }
         let by_code = per_call(args.rounds, &step, &mut || {
+            let (ws, outputs, derivatives) = (&mut ws, &mut outputs, &mut derivatives);
             let called = match form {
-                Form::Forward => program.forward(&mut ws, &given, &mut out),
-                _ => program.value_and_grad(&mut ws, &given, &mut out).map(|value| _ = black_box(value)),
+                Form::Forward => program.forward(ws, &given, outputs),
+                Form::ValueAndGrad => {
+                    program.value_and_grad(ws, &given, derivatives).map(|value| _ = black_box(value))
+                }
+                Form::Vjp => program.value_and_vjp(ws, &given, &seeds, outputs, derivatives),
+                Form::Jvp => program.jvp(ws, &given, &tangents, outputs, derivatives),
+                Form::Dense => program.forward_dense(ws, &given).and_then(|()| program.reverse_dense(ws)),
             };
             called.map_err(|e| file.run_error(&e))
         })?;
@@ -116,6 +152,13 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
         rows.push([label.into(), times, nice(by_code), format!("{:.1}", by_tape / by_code)]);
     }
     bar.finish_and_clear();
+    let name = match form {
+        Form::Forward => "forward",
+        Form::ValueAndGrad => "value and gradient",
+        Form::Vjp => "outputs and vector-Jacobian product",
+        Form::Jvp => "outputs and Jacobian-vector product",
+        Form::Dense => "every value and its gradient",
+    };
     let mut text = format!("{name}, medians of {} rounds\n", args.rounds);
     let width = |c: usize| rows.iter().map(|row| row[c].len()).max().unwrap_or(0);
     let widths: [usize; 4] = std::array::from_fn(width);

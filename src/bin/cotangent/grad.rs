@@ -21,6 +21,11 @@ pub fn argument(tensor: &Tensor) -> Arg<'_> {
     }
 }
 
+/// Tensors as arguments.
+pub fn arguments(tensors: &[Tensor]) -> Vec<Arg<'_>> {
+    tensors.iter().map(argument).collect()
+}
+
 /// Room for a result.
 pub enum Room {
     F64(Vec<f64>),
@@ -95,7 +100,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
             let program = Program::compile(graph, &options(args, Forms::FORWARD))
                 .map_err(|e| file.compile_error(&e))?;
             let mut rooms: Vec<Room> = types.iter().map(|ty| Room::new(ty)).collect();
-            let given: Vec<Arg<'_>> = inputs.iter().map(argument).collect();
+            let given = arguments(&inputs);
             let mut out: Vec<ArgMut<'_>> = rooms.iter_mut().map(Room::argument).collect();
             program.forward(&mut program.workspace(), &given, &mut out).map_err(|e| file.run_error(&e))?;
             rooms.into_iter().zip(&types).filter_map(|(room, ty)| room.tensor(ty)).collect()
@@ -141,7 +146,7 @@ pub fn grad(args: &GradArgs) -> Result<(), Failure> {
         }
         Engine::Jit => {
             let mut rooms: Vec<Room> = wrt.iter().map(|&v| Room::new(graph.ty(v))).collect();
-            let given: Vec<Arg<'_>> = inputs.iter().map(argument).collect();
+            let given = arguments(&inputs);
             let mut out: Vec<ArgMut<'_>> = rooms.iter_mut().map(Room::argument).collect();
             let value = program
                 .value_and_grad(&mut program.workspace(), &given, &mut out)
