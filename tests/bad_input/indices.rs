@@ -102,6 +102,29 @@ fn the_error_names_op_node_position_index_and_line() {
     }
 }
 
+/// An op that is defined by an indexed read has its errors.
+#[test]
+fn a_row_past_the_end_of_a_table_is_an_error() {
+    let graph = graph(|v| v[0].embedding(v[1]));
+    let (x, rows, picks) = ([1.5; 12], [0i64, 3], [0i64; 8]);
+    for options in levels() {
+        let program = Program::compile(&graph, &options).unwrap();
+        let inputs: [Arg<'_>; 4] = [(&x).into(), (&rows).into(), (&picks).into(), (&UPDATE).into()];
+        let got = program.forward(&mut program.workspace(), &inputs, &mut [(&mut [0.0; 8]).into()]);
+        let Err(RunError::Index { op, index, position, len, .. }) = got else { panic!("{got:?}") };
+        assert_eq!((op, index, position, len), ("embedding", 3, 1, 3));
+    }
+    let tensors = vec![
+        Tensor::f64([3, 4], &x).unwrap(),
+        Tensor::i64([2], &rows).unwrap(),
+        Tensor::i64([2, 4], &picks).unwrap(),
+        Tensor::f64([2, 4], &UPDATE).unwrap(),
+    ];
+    let tape: Result<Tape<'_>, _> = Tape::compile(&graph, tensors);
+    let tape = tape.map(drop).unwrap_err().to_string();
+    assert!(tape.contains("index 3 at position 1 is out of range for an axis of 3"), "{tape}");
+}
+
 /// The arguments stand in the middle of larger arrays. A wild index changes
 /// nothing around them, and what lies around them never shows in a result.
 #[test]

@@ -1,7 +1,7 @@
 //! Rows of reductions, contractions and ops that move elements: inputs
 //! (vectors), value, gradients.
 
-use super::{INF, NAN, Row, number, whole};
+use super::{Adjoint, INF, NAN, Row, number, whole};
 use cotangent::{Builder, KeepDims, LossReduction, Var, dtype, ops::make};
 
 pub fn rows() -> Vec<Row> {
@@ -51,6 +51,16 @@ fn sums() -> Vec<Row> {
             &[0.0, 0.0],
             &[&[0.0; 2]],
         ),
+        Row {
+            adjoint: Adjoint::No,
+            ..whole(
+                "masked_softmax: no gradient flows in where the mask leaves out",
+                |v| v[0].masked_softmax(0, v[0].builder().constant([false, true, false])) * v[1],
+                &[&[0.5, 1.0, 2.0], &[INF, 1.0, INF]],
+                &[NAN, 1.0, NAN],
+                &[&[0.0; 3], &[0.0, 2.0, 0.0]],
+            )
+        },
         whole("mean", |v| v[0].mean(), &[&[INF, 1.0]], &[INF], &[&[1.0; 2]]),
         whole("dot: of nothing is +0", |v| v[0].dot(v[1]), &[&[], &[]], &[0.0], &[&[], &[]]),
         whole(
