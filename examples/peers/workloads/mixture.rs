@@ -1,8 +1,8 @@
 //! Log-likelihood of a Gaussian mixture with a Wishart prior on the inverse
 //! covariance factors, as ADBench defines it.
 
-use crate::harness::{Failure, Harness};
-use cotangent::{Builder, Forms, Graph, KeepDims, dtype};
+use super::{Bench, Failure, Meter};
+use cotangent::{Builder, Graph, KeepDims, dtype};
 use std::f64::consts::{LN_2, PI};
 
 /// Dimensions, components, points.
@@ -29,18 +29,17 @@ struct Wishart {
     m: usize,
 }
 
-pub fn run(h: &mut Harness) -> Result<(), Failure> {
-    for name in h.files("w2_d")? {
-        if !h.wants(&name) {
+pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
+    for name in bench.data.names("w2_d")? {
+        if !bench.wants(&name) {
             continue;
         }
-        let mut data = h.f64s(&name)?;
+        let mut data = bench.data.f64s(&name)?;
         let size = size(&name, data.len()).ok_or_else(|| format!("{name}: not a mixture"))?;
         let rest = data.split_off(size.parameters());
         let (points, prior) = rest.split_at(size.n * size.d);
         let prior = Wishart { gamma: prior[0], m: prior[1] as usize };
-        let made = h.prepare(Forms::VALUE_AND_GRAD, || mixture(size, points, &prior))?;
-        h.gradient(&name, [(&data).into()], &made)?;
+        bench.gradient(&name, [(&data).into()], || mixture(size, points, &prior))?;
     }
     Ok(())
 }

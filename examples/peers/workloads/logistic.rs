@@ -1,8 +1,8 @@
 //! Log-posterior of a hierarchical logistic regression: coefficients beta, group
 //! effects mu + tau z with log tau a parameter.
 
-use crate::harness::{Failure, Harness};
-use cotangent::{Builder, Forms, Graph, dtype};
+use super::{Bench, Failure, Meter};
+use cotangent::{Builder, Graph, dtype};
 
 struct Data {
     x: Vec<f64>,
@@ -12,17 +12,16 @@ struct Data {
     groups: usize,
 }
 
-pub fn run(h: &mut Harness) -> Result<(), Failure> {
-    if !h.wants("w7_hlr") || !h.has("w7_theta") {
+pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
+    if !bench.wants("w7_hlr") || !bench.data.has("w7_theta") {
         return Ok(());
     }
-    let (x, y, theta) = (h.f64s("w7_x")?, h.f64s("w7_y")?, h.f64s("w7_theta")?);
-    let group: Vec<i64> = h.i32s("w7_g")?.into_iter().map(i64::from).collect();
+    let (x, y, theta) = (bench.data.f64s("w7_x")?, bench.data.f64s("w7_y")?, bench.data.f64s("w7_theta")?);
+    let group: Vec<i64> = bench.data.i32s("w7_g")?.into_iter().map(i64::from).collect();
     let columns = x.len() / y.len().max(1);
     let groups = theta.len().checked_sub(columns + 2).ok_or("w7: fewer parameters than columns")?;
     let data = Data { x, y, group, columns, groups };
-    let made = h.prepare(Forms::VALUE_AND_GRAD, || posterior(&data))?;
-    h.gradient("w7_hlr", [(&theta).into()], &made)
+    bench.gradient("w7_hlr", [(&theta).into()], || posterior(&data))
 }
 
 fn posterior(data: &Data) -> Result<Graph, Failure> {

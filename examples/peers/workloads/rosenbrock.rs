@@ -1,37 +1,36 @@
 //! Rosenbrock's function of n numbers.
 
-use crate::harness::{Failure, Harness};
-use cotangent::{Builder, Forms, Graph, Var, dtype};
+use super::{Bench, Failure, Meter};
+use cotangent::{Builder, Graph, Var, dtype};
 
 /// From here on slices say it better than a loop.
 const TENSOR: usize = 100;
 
-pub fn run(h: &mut Harness) -> Result<(), Failure> {
-    for name in h.files("w1_n")? {
-        if h.wants(&name) {
-            let x = h.f64s(&name)?;
+pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
+    for name in bench.data.names("w1_n")? {
+        if bench.wants(&name) {
+            let x = bench.data.f64s(&name)?;
             // Few numbers: an array in, an array out.
             match x.len() {
-                2 => array::<2>(h, &name, &x)?,
-                10 => array::<10>(h, &name, &x)?,
-                _ => program(h, &name, &x)?,
+                2 => array::<2, M>(bench, &name, &x)?,
+                10 => array::<10, M>(bench, &name, &x)?,
+                _ => program(bench, &name, &x)?,
             }
         }
     }
     Ok(())
 }
 
-fn program(h: &mut Harness, name: &str, x: &[f64]) -> Result<(), Failure> {
-    let made = h.prepare(Forms::VALUE_AND_GRAD, || match x.len() {
+fn program<M: Meter>(bench: &mut Bench<M>, name: &str, x: &[f64]) -> Result<(), Failure> {
+    bench.gradient(name, [x.into()], || match x.len() {
         n @ ..TENSOR => scalars(n),
         n => slices(n),
-    })?;
-    h.gradient(name, [x.into()], &made)
+    })
 }
 
-fn array<const N: usize>(h: &mut Harness, name: &str, x: &[f64]) -> Result<(), Failure> {
+fn array<const N: usize, M: Meter>(bench: &mut Bench<M>, name: &str, x: &[f64]) -> Result<(), Failure> {
     let x: &[f64; N] = x.try_into()?;
-    h.array(name, x, |x| terms(x.len(), |i| x[i]).unwrap_or_else(|| x[0] * 0.0))
+    bench.array(name, x, |x| terms(x.len(), |i| x[i]).unwrap_or_else(|| x[0] * 0.0))
 }
 
 /// The sum over neighbours, term by term.

@@ -1,25 +1,25 @@
 //! A 2-h-h-1 tanh network and half its squared error on one sample, in f64 and f32.
 
-use crate::harness::{Failure, Harness};
-use cotangent::{Builder, DType, Forms, Graph, dtype};
+use super::{Bench, Failure, Meter};
+use cotangent::{Builder, DType, Graph, dtype};
 
-pub fn run(h: &mut Harness) -> Result<(), Failure> {
-    if !h.has("w5t") || !["w5_tiny", "w5_tiny_f32"].iter().any(|w| h.wants(w)) {
+pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
+    if !bench.wants_some("w5_tiny") || !bench.data.has("w5t") {
         return Ok(());
     }
-    let mut data = h.f64s("w5t")?;
+    let mut data = bench.data.f64s("w5t")?;
     let width = width(data.len()).ok_or("w5t: not the parameters of a 2-h-h-1 network and a sample")?;
     let target = data.split_off(data.len() - 1);
     let sample = data.split_off(data.len() - 2);
-    if h.wants("w5_tiny") {
-        let made = h.prepare(Forms::VALUE_AND_GRAD, || network(width, dtype::f64))?;
-        h.gradient("w5_tiny", [(&data).into(), (&sample).into(), (&target).into()], &made)?;
+    if bench.wants("w5_tiny") {
+        let inputs = [(&data).into(), (&sample).into(), (&target).into()];
+        bench.gradient("w5_tiny", inputs, || network(width, dtype::f64))?;
     }
-    if h.wants("w5_tiny_f32") {
+    if bench.wants("w5_tiny_f32") {
         let [data, sample, target] = [data, sample, target].map(|v| v.iter().map(|&x| x as f32).collect());
         let (data, sample, target): (Vec<f32>, Vec<f32>, Vec<f32>) = (data, sample, target);
-        let made = h.prepare(Forms::VALUE_AND_GRAD, || network(width, dtype::f32))?;
-        h.gradient("w5_tiny_f32", [(&data).into(), (&sample).into(), (&target).into()], &made)?;
+        let inputs = [(&data).into(), (&sample).into(), (&target).into()];
+        bench.gradient("w5_tiny_f32", inputs, || network(width, dtype::f32))?;
     }
     Ok(())
 }

@@ -1,0 +1,244 @@
+//! From an authored graph to a call that a meter times.
+
+use super::{Data, Failure};
+use cotangent::tape::{Native, Tensor};
+use cotangent::{Arg, ArgMut, Forms, Graph, Options, Program, Tape, Tier, ValueId, Var, jit_with};
+use std::array::from_fn;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// What evaluates the graphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Compiled(Tier),
+    Tape,
+}
+
+/// Times calls and keeps what they gave.
+pub trait Meter {
+    type Timing;
+
+    /// Calls as often as it takes.
+    fn time(
+        &mut self,
+        name: &str,
+        call: impl FnMut() -> Result<(), Failure>,
+    ) -> Result<Self::Timing, Failure>;
+
+    /// The result of the last call: value, then gradient.
+    fn report(
+        &mut self,
+        name: &str,
+        timing: Self::Timing,
+        result: &[f64],
+        made: &Made,
+    ) -> Result<(), Failure>;
+}
+
+/// How something callable came about.
+pub struct Made {
+    /// Milliseconds from the author to something callable.
+    pub ms: f64,
+    pub note: String,
+}
+
+/// Data, what is wanted of them, and who times it.
+pub struct Bench<M> {
+    pub data: Data,
+    /// Prefixes of names, or `name=`; none of them: all.
+    pub only: Vec<String>,
+    pub engine: Engine,
+    pub meter: M,
+}
+
+impl<M: Meter> Bench<M> {
+    /// Whether a workload is among those named.
+    pub fn wants(&self, workload: &str) -> bool {
+        let named = |only: &String| match only.strip_suffix('=') {
+            Some(exact) => workload == exact,
+            None => workload.starts_with(only.as_str()),
+        };
+        self.only.is_empty() || self.only.iter().any(named)
+    }
+
+    /// Whether some workload of a family may be among those named.
+    pub fn wants_some(&self, family: &str) -> bool {
+        self.only.is_empty()
+            || self.only.iter().any(|o| o.starts_with(family) || family.starts_with(o.as_str()))
+    }
+
+    /// Value and gradient by the first input.
+    pub fn gradient<const K: usize>(
+        &mut self,
+        name: &str,
+        inputs: [Arg<'_>; K],
+        author: impl FnOnce() -> Result<Graph, Failure>,
+    ) -> Result<(), Failure> {
+        let tier = match self.engine {
+            Engine::Compiled(tier) => tier,
+            Engine::Tape => return self.tape(name, &inputs, Some(ValueId::new(0)), author),
+        };
+        let options = Options::default().forms(Forms::VALUE_AND_GRAD).tier(tier).wrt(&[0]);
+        let (program, made) = prepare(&options, author)?;
+        let mut ws = program.workspace();
+        let n = inputs.first().map_or(0, Arg::len);
+        let (mut value, mut singles, mut doubles) = (0.0, Vec::new(), Vec::new());
+        let mut outputs = match inputs.first() {
+            Some(Arg::F32(_)) => {
+                singles.resize(n, 0f32);
+                [ArgMut::from(&mut singles)]
+            }
+            _ => {
+                doubles.resize(n, 0f64);
+                [ArgMut::from(&mut doubles)]
+            }
+        };
+        let timing = self.meter.time(name, || {
+            value = program.value_and_grad(&mut ws, black_box(&inputs), &mut outputs)?;
+            Ok(())
+        })?;
+        let gradient = singles.into_iter().map(f64::from).chain(doubles);
+        let result: Vec<f64> = std::iter::once(value).chain(gradient).collect();
+        self.meter.report(name, timing, &result, &made)
+    }
+
+    /// Value and gradient of a function of one array.
+    pub fn array<const N: usize>(
+        &mut self,
+        name: &str,
+        x: &[f64; N],
+        function: impl for<'b> FnOnce([Var<'b>; N]) -> Var<'b>,
+    ) -> Result<(), Failure> {
+        let tier = match self.engine {
+            Engine::Compiled(tier) => tier,
+            Engine::Tape => Tier::default(),
+        };
+        let start = Instant::now();
+        let function = jit_with::<N>(&Options::default().tier(tier), function)?;
+        let made = made(start, function.program(), tier);
+        if self.engine == Engine::Tape {
+            let graph = function.program().graph().clone();
+            return self.tape(name, &[x.into()], Some(ValueId::new(0)), || Ok(graph));
+        }
+        let (mut value, mut gradient) = (0.0, [0.0; N]);
+        let timing = self.meter.time(name, || {
+            value = function.value_and_grad_into(black_box(x), &mut gradient)?;
+            Ok(())
+        })?;
+        let result: Vec<f64> = std::iter::once(value).chain(gradient).collect();
+        self.meter.report(name, timing, &result, &made)
+    }
+
+    /// The outputs, called with one record after another: each input holds as many
+    /// of what the graph takes as there are records. The result has all records of
+    /// the first output, then those of the next.
+    pub fn records<const I: usize, const O: usize>(
+        &mut self,
+        name: &str,
+        inputs: [&[f64]; I],
+        author: impl FnOnce() -> Result<Graph, Failure>,
+    ) -> Result<(), Failure> {
+        let tier = match self.engine {
+            Engine::Compiled(tier) => tier,
+            Engine::Tape => return self.tape(name, &inputs.map(Arg::F64), None, author),
+        };
+        let options = Options::default().forms(Forms::FORWARD).tier(tier);
+        let (program, made) = prepare(&options, author)?;
+        let graph = program.graph();
+        let lengths = |ids: &mut dyn Iterator<Item = ValueId>| -> Vec<usize> {
+            ids.map(|v| graph.ty(v).numel().max(1)).collect()
+        };
+        let reads: [usize; I] = fixed(lengths(&mut graph.input_values()))?;
+        let writes: [usize; O] = fixed(lengths(&mut graph.outputs().iter().copied()))?;
+        let records = inputs.iter().zip(reads).map(|(x, n)| x.len() / n).min().unwrap_or(0);
+        let mut result = vec![0.0; records * writes.iter().sum::<usize>()];
+        let mut ws = program.workspace();
+        let timing = self.meter.time(name, || {
+            let mut rest = &mut result[..];
+            let mut outputs = writes.map(|n| {
+                let (own, others) = std::mem::take(&mut rest).split_at_mut(n * records);
+                rest = others;
+                own.chunks_exact_mut(n)
+            });
+            let mut inputs: [_; I] = from_fn(|i| inputs[i].chunks_exact(reads[i]));
+            for _ in 0..records {
+                let read = inputs.each_mut().map(|x| Arg::F64(x.next().unwrap_or_default()));
+                let mut write = outputs.each_mut().map(|x| ArgMut::F64(x.next().unwrap_or_default()));
+                program.forward(&mut ws, &read, &mut write)?;
+            }
+            Ok(())
+        })?;
+        self.meter.report(name, timing, &result, &made)
+    }
+
+    /// The same without a code generator. Records are not told apart: one tape for each.
+    fn tape(
+        &mut self,
+        name: &str,
+        inputs: &[Arg<'_>],
+        wrt: Option<ValueId>,
+        author: impl FnOnce() -> Result<Graph, Failure>,
+    ) -> Result<(), Failure> {
+        let start = Instant::now();
+        let graph = author()?;
+        let made = Made { ms: start.elapsed().as_secs_f64() * 1e3, note: "tape".into() };
+        let length = |(v, x): (ValueId, &Arg<'_>)| x.len() / graph.ty(v).numel().max(1);
+        let records = graph.input_values().zip(inputs).map(length).min().unwrap_or(0);
+        let mut results: Vec<Vec<f64>> = Vec::new();
+        let timing = self.meter.time(name, || {
+            results.clear();
+            for record in 0..records {
+                let tensors = graph.input_values().zip(inputs).map(|(v, x)| tensor(&graph, v, x, record));
+                let tape =
+                    Tape::compile(&graph, tensors.collect::<Option<_>>().ok_or("inputs that do not fit")?)?;
+                let mut outputs: Vec<Vec<f64>> = tape.outputs().iter().map(Tensor::to_f64).collect();
+                if let Some(wrt) = wrt {
+                    let one = Tensor::filled(graph.ty(graph.out_id()).clone(), 1.0)?;
+                    outputs.extend(tape.vjp(vec![one], &[wrt])?.iter().map(|(d, _)| d.to_f64()));
+                }
+                match record {
+                    0 => results = outputs,
+                    _ => results.iter_mut().zip(outputs).for_each(|(all, own)| all.extend(own)),
+                }
+            }
+            Ok(())
+        })?;
+        self.meter.report(name, timing, &results.concat(), &made)
+    }
+}
+
+fn tensor(graph: &Graph, v: ValueId, x: &Arg<'_>, record: usize) -> Option<Tensor<Native>> {
+    let ty = graph.ty(v);
+    let own = record * ty.numel()..(record + 1) * ty.numel();
+    match x {
+        Arg::F64(x) => Tensor::f64(ty.shape.clone(), x.get(own)?),
+        Arg::F32(x) => Tensor::f32(ty.shape.clone(), x.get(own)?),
+        Arg::I64(x) => Tensor::i64(ty.shape.clone(), x.get(own)?),
+        Arg::Bool(_) => None,
+    }
+}
+
+/// Authors a graph and compiles it; the time of both together.
+fn prepare(
+    options: &Options,
+    author: impl FnOnce() -> Result<Graph, Failure>,
+) -> Result<(Program, Made), Failure> {
+    let start = Instant::now();
+    let program = Program::compile(&author()?, options)?;
+    let made = made(start, &program, options.tier);
+    Ok((program, made))
+}
+
+fn made(start: Instant, program: &Program, tier: Tier) -> Made {
+    let ms = start.elapsed().as_secs_f64() * 1e3;
+    let code = program.report();
+    let note = format!(
+        "{tier:?} tier, {} functions, {} B of code, {} B workspace",
+        code.functions, code.code_bytes, code.workspace_bytes
+    );
+    Made { ms, note }
+}
+
+fn fixed<const N: usize>(lengths: Vec<usize>) -> Result<[usize; N], Failure> {
+    lengths.try_into().map_err(|_| "another number of inputs or outputs than the workload has".into())
+}
