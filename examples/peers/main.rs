@@ -6,9 +6,16 @@
 //! DATA holds raw little-endian inputs; sizes are read from them. `OUT` gets
 //! `<workload>.<peer>.bin` (f64: value, then gradient), `RES/<peer>.jsonl` one
 //! line per workload. A workload is named by a prefix, or exactly as `name=`.
+//! Where RES has lines of hand-written gradients, a table and `RES/peers.svg` set
+//! all engines in RES beside them, and a gradient that differs from the hand-written
+//! one in OUT is an error.
 
 mod clock;
+mod machine;
+mod picture;
 mod results;
+mod standings;
+mod table;
 mod workloads;
 
 use cotangent::Tier;
@@ -44,8 +51,17 @@ fn run() -> Result<(), Failure> {
     let meter = Results::new(&out, &lines, engine)?;
     let mut bench = Bench { data: Data::Files(data), only, engine, meter };
     workloads::run(&mut bench)?;
-    match bench.meter.reported() {
-        [] => Err("no workload of that name has its data in the directory".into()),
-        _ => Ok(()),
+    let names = bench.meter.reported();
+    if names.is_empty() {
+        return Err("no workload of that name has its data in the directory".into());
     }
+    let peer = results::peer(engine);
+    let rows = standings::rows(peer, names, &out, &lines)?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    println!("{}{}", table::table(&rows), machine::describe());
+    picture::draw(&lines.join("peers.svg"), &rows)?;
+    let wrong: Vec<&str> = rows.iter().filter(|row| row.is_wrong()).map(|row| row.name.as_str()).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(format!("gradients differ: {}", wrong.join(", ")).into()) }
 }
