@@ -1,7 +1,8 @@
 //! Result files and lines, in the layout that all engines share.
 
 use crate::clock::{self, Timing};
-use crate::workloads::{Engine, Failure, Made, Meter, in_file};
+use crate::workloads::data::in_file;
+use crate::workloads::{Engine, Failure, Made, Meter};
 use cotangent::Tier;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

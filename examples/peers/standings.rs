@@ -1,6 +1,7 @@
 //! What all engines scored: lines and result files of this run and of earlier ones.
 
-use crate::workloads::{Failure, in_file};
+use crate::workloads::Failure;
+use crate::workloads::data::in_file;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

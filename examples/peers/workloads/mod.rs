@@ -4,7 +4,7 @@
 mod adjust;
 mod bench;
 mod classifier;
-mod data;
+pub mod data;
 mod logistic;
 mod lstm;
 mod mixture;
@@ -14,7 +14,7 @@ mod rosenbrock;
 mod transformer;
 
 pub use bench::{Bench, Engine, Made, Meter};
-pub use data::{Data, in_file};
+pub use data::Data;
 
 /// Why a workload cannot be run.
 pub type Failure = Box<dyn std::error::Error>;
