@@ -67,8 +67,8 @@ impl<M: Meter> Bench<M> {
             || self.only.iter().any(|o| o.starts_with(family) || family.starts_with(o.as_str()))
     }
 
-    /// Value and gradient by the first input.
-    pub fn gradient<const K: usize>(
+    /// Value and gradient by the first `W` inputs.
+    pub fn gradient<const W: usize, const K: usize>(
         &mut self,
         name: &str,
         inputs: [Arg<'_>; K],
@@ -76,28 +76,20 @@ impl<M: Meter> Bench<M> {
     ) -> Result<(), Failure> {
         let tier = match self.engine {
             Engine::Compiled(tier) => tier,
-            Engine::Tape => return self.tape(name, &inputs, Some(ValueId::new(0)), author),
+            Engine::Tape => return self.tape(name, &inputs, W, author),
         };
-        let options = Options::default().forms(Forms::VALUE_AND_GRAD).tier(tier).wrt(&[0]);
+        let wrt: [usize; W] = from_fn(|i| i);
+        let options = Options::default().forms(Forms::VALUE_AND_GRAD).tier(tier).wrt(&wrt);
         let (program, made) = prepare(&options, author)?;
         let mut ws = program.workspace();
-        let n = inputs.first().map_or(0, Arg::len);
-        let (mut value, mut singles, mut doubles) = (0.0, Vec::new(), Vec::new());
-        let mut outputs = match inputs.first() {
-            Some(Arg::F32(_)) => {
-                singles.resize(n, 0f32);
-                [ArgMut::from(&mut singles)]
-            }
-            _ => {
-                doubles.resize(n, 0f64);
-                [ArgMut::from(&mut doubles)]
-            }
-        };
+        let mut gradients: Vec<Gradient> = inputs.iter().take(W).map(Gradient::of).collect();
+        let mut outputs: [ArgMut<'_>; W] = fixed(gradients.iter_mut().map(Gradient::output).collect())?;
+        let mut value = 0.0;
         let timing = self.meter.time(name, || {
             value = program.value_and_grad(&mut ws, black_box(&inputs), &mut outputs)?;
             Ok(())
         })?;
-        let gradient = singles.into_iter().map(f64::from).chain(doubles);
+        let gradient = gradients.iter().flat_map(Gradient::numbers);
         let result: Vec<f64> = std::iter::once(value).chain(gradient).collect();
         self.meter.report(name, timing, &result, &made)
     }
@@ -118,7 +110,7 @@ impl<M: Meter> Bench<M> {
         let made = made(start, function.program(), tier);
         if self.engine == Engine::Tape {
             let graph = function.program().graph().clone();
-            return self.tape(name, &[x.into()], Some(ValueId::new(0)), || Ok(graph));
+            return self.tape(name, &[x.into()], 1, || Ok(graph));
         }
         let (mut value, mut gradient) = (0.0, [0.0; N]);
         let timing = self.meter.time(name, || {
@@ -140,7 +132,7 @@ impl<M: Meter> Bench<M> {
     ) -> Result<(), Failure> {
         let tier = match self.engine {
             Engine::Compiled(tier) => tier,
-            Engine::Tape => return self.tape(name, &inputs.map(Arg::F64), None, author),
+            Engine::Tape => return self.tape(name, &inputs.map(Arg::F64), 0, author),
         };
         let options = Options::default().forms(Forms::FORWARD).tier(tier);
         let (program, made) = prepare(&options, author)?;
@@ -171,12 +163,12 @@ impl<M: Meter> Bench<M> {
         self.meter.report(name, timing, &result, &made)
     }
 
-    /// The same without a code generator. Records are not told apart: one tape for each.
+    /// Outputs, and the gradient by the first `wrt` inputs, without a code generator: a tape for each record.
     fn tape(
         &mut self,
         name: &str,
         inputs: &[Arg<'_>],
-        wrt: Option<ValueId>,
+        wrt: usize,
         author: impl FnOnce() -> Result<Graph, Failure>,
     ) -> Result<(), Failure> {
         let start = Instant::now();
@@ -192,9 +184,10 @@ impl<M: Meter> Bench<M> {
                 let tape =
                     Tape::compile(&graph, tensors.collect::<Option<_>>().ok_or("inputs that do not fit")?)?;
                 let mut outputs: Vec<Vec<f64>> = tape.outputs().iter().map(Tensor::to_f64).collect();
-                if let Some(wrt) = wrt {
+                if wrt > 0 {
+                    let wrt: Vec<ValueId> = graph.input_values().take(wrt).collect();
                     let one = Tensor::filled(graph.ty(graph.out_id()).clone(), 1.0)?;
-                    outputs.extend(tape.vjp(vec![one], &[wrt])?.iter().map(|(d, _)| d.to_f64()));
+                    outputs.extend(tape.vjp(vec![one], &wrt)?.iter().map(|(d, _)| d.to_f64()));
                 }
                 match record {
                     0 => results = outputs,
@@ -205,6 +198,44 @@ impl<M: Meter> Bench<M> {
         })?;
         self.meter.report(name, timing, &results.concat(), &made)
     }
+}
+
+/// Room for the gradient by one input.
+enum Gradient {
+    F64(Vec<f64>),
+    F32(Vec<f32>),
+}
+
+impl Gradient {
+    fn of(input: &Arg<'_>) -> Gradient {
+        match input {
+            Arg::F32(x) => Gradient::F32(vec![0.0; x.len()]),
+            other => Gradient::F64(vec![0.0; other.len()]),
+        }
+    }
+
+    fn output(&mut self) -> ArgMut<'_> {
+        match self {
+            Gradient::F64(d) => d.into(),
+            Gradient::F32(d) => d.into(),
+        }
+    }
+
+    fn numbers(&self) -> Vec<f64> {
+        match self {
+            Gradient::F64(d) => d.clone(),
+            Gradient::F32(d) => d.iter().copied().map(f64::from).collect(),
+        }
+    }
+}
+
+/// Parts of an array, one after another.
+pub fn parts<T, const N: usize>(mut all: &[T], lengths: [usize; N]) -> [&[T]; N] {
+    lengths.map(|n| {
+        let (own, rest) = all.split_at(n.min(all.len()));
+        all = rest;
+        own
+    })
 }
 
 fn tensor(graph: &Graph, v: ValueId, x: &Arg<'_>, record: usize) -> Option<Tensor<Native>> {
@@ -239,6 +270,6 @@ fn made(start: Instant, program: &Program, tier: Tier) -> Made {
     Made { ms, note }
 }
 
-fn fixed<const N: usize>(lengths: Vec<usize>) -> Result<[usize; N], Failure> {
-    lengths.try_into().map_err(|_| "another number of inputs or outputs than the workload has".into())
+fn fixed<T, const N: usize>(all: Vec<T>) -> Result<[T; N], Failure> {
+    all.try_into().map_err(|_| "another number of inputs or outputs than the workload has".into())
 }

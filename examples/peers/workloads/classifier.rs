@@ -1,7 +1,7 @@
 //! A ReLU network with one hidden layer and the cross entropy of its classes, in
 //! f32, on batches of several sizes.
 
-use super::{Bench, Failure, Meter};
+use super::{Bench, Failure, Meter, parts};
 use cotangent::{Builder, Graph, LossReduction, dtype};
 
 /// Widths of input, hidden layer and output.
@@ -10,6 +10,13 @@ struct Size {
     inputs: usize,
     hidden: usize,
     classes: usize,
+}
+
+impl Size {
+    /// Lengths of weights and biases.
+    fn parameters(self) -> [usize; 4] {
+        [self.inputs * self.hidden, self.hidden, self.hidden * self.classes, self.classes]
+    }
 }
 
 pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
@@ -26,8 +33,10 @@ pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
     for n in batches {
         let name = format!("w5_mlp_b{n}");
         if bench.wants(&name) {
-            let inputs = [(&parameters).into(), x[..n * size.inputs].into(), y[..n].into()];
-            bench.gradient(&name, inputs, || network(size, n))?;
+            let [w1, b1, w2, b2] = parts(&parameters, size.parameters());
+            let (x, y) = (&x[..n * size.inputs], &y[..n]);
+            let inputs = [w1.into(), b1.into(), w2.into(), b2.into(), x.into(), y.into()];
+            bench.gradient::<4, _>(&name, inputs, || network(size, n))?;
         }
     }
     Ok(())
@@ -42,17 +51,16 @@ fn size(parameters: usize, samples: usize, labels: &[i64]) -> Option<Size> {
     (hidden * per_unit + classes == parameters).then_some(Size { inputs, hidden, classes })
 }
 
-/// Parameters stand in one vector: weights (in, out) and biases by layer.
+/// Weights are (in, out).
 fn network(size: Size, batch: usize) -> Result<Graph, Failure> {
     let Size { inputs, hidden, classes } = size;
     let g = Builder::new();
-    let sizes = [inputs * hidden, hidden, hidden * classes, classes];
-    let p = g.input("p", dtype::f32, [sizes.iter().sum()]);
+    let w1 = g.input("w1", dtype::f32, [inputs, hidden]);
+    let b1 = g.input("b1", dtype::f32, [hidden]);
+    let w2 = g.input("w2", dtype::f32, [hidden, classes]);
+    let b2 = g.input("b2", dtype::f32, [classes]);
     let x = g.input("x", dtype::f32, [batch, inputs]);
     let y = g.input("y", dtype::i64, [batch]);
-    let parts = p.split(0, &sizes);
-    let [w1, b1, w2, b2] = parts[..] else { return Err("four parts".into()) };
-    let h = (x.matmul(w1.reshape([inputs, hidden])) + b1).relu();
-    let logits = h.matmul(w2.reshape([hidden, classes])) + b2;
+    let logits = (x.matmul(w1) + b1).relu().matmul(w2) + b2;
     Ok(g.finish(&[logits.cross_entropy(y, LossReduction::Mean, 0.0)])?)
 }

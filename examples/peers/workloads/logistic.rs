@@ -21,7 +21,7 @@ pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
     let columns = x.len() / y.len().max(1);
     let groups = theta.len().checked_sub(columns + 2).ok_or("w7: fewer parameters than columns")?;
     let data = Data { x, y, group, columns, groups };
-    bench.gradient("w7_hlr", [(&theta).into()], || posterior(&data))
+    bench.gradient::<1, _>("w7_hlr", [(&theta).into()], || posterior(&data))
 }
 
 fn posterior(data: &Data) -> Result<Graph, Failure> {

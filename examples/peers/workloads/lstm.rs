@@ -24,7 +24,7 @@ pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
     };
     let (state, text) = rest.split_at(STATE);
     let inputs = [parameters.into(), state.into(), text.into()];
-    bench.gradient("w4_lstm", inputs, || unrolled(text.len() / CHARACTERS))
+    bench.gradient::<1, _>("w4_lstm", inputs, || unrolled(text.len() / CHARACTERS))
 }
 
 /// Weights and biases of a layer, by gate.

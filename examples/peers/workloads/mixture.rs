@@ -39,7 +39,7 @@ pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
         let rest = data.split_off(size.parameters());
         let (points, prior) = rest.split_at(size.n * size.d);
         let prior = Wishart { gamma: prior[0], m: prior[1] as usize };
-        bench.gradient(&name, [(&data).into()], || mixture(size, points, &prior))?;
+        bench.gradient::<1, _>(&name, [(&data).into()], || mixture(size, points, &prior))?;
     }
     Ok(())
 }

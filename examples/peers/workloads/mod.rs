@@ -13,6 +13,7 @@ mod pricing;
 mod rosenbrock;
 mod transformer;
 
+use bench::parts;
 pub use bench::{Bench, Engine, Made, Meter};
 pub use data::Data;
 

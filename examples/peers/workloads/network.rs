@@ -13,13 +13,13 @@ pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
     let sample = data.split_off(data.len() - 2);
     if bench.wants("w5_tiny") {
         let inputs = [(&data).into(), (&sample).into(), (&target).into()];
-        bench.gradient("w5_tiny", inputs, || network(width, dtype::f64))?;
+        bench.gradient::<1, _>("w5_tiny", inputs, || network(width, dtype::f64))?;
     }
     if bench.wants("w5_tiny_f32") {
         let [data, sample, target] = [data, sample, target].map(|v| v.iter().map(|&x| x as f32).collect());
         let (data, sample, target): (Vec<f32>, Vec<f32>, Vec<f32>) = (data, sample, target);
         let inputs = [(&data).into(), (&sample).into(), (&target).into()];
-        bench.gradient("w5_tiny_f32", inputs, || network(width, dtype::f32))?;
+        bench.gradient::<1, _>("w5_tiny_f32", inputs, || network(width, dtype::f32))?;
     }
     Ok(())
 }

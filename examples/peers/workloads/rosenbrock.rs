@@ -22,7 +22,7 @@ pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
 }
 
 fn program<M: Meter>(bench: &mut Bench<M>, name: &str, x: &[f64]) -> Result<(), Failure> {
-    bench.gradient(name, [x.into()], || match x.len() {
+    bench.gradient::<1, _>(name, [x.into()], || match x.len() {
         n @ ..TENSOR => scalars(n),
         n => slices(n),
     })
