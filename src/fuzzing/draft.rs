@@ -122,6 +122,7 @@ impl Draft {
             "argsort" => self.values[operands[0]].ty.shape.dims().get(op.attrs.int(0) as usize).copied(),
             "index_select" | "gather" | "embedding" => of(0).map(|b| b.max(1)),
             "concat" => (0..operands.len()).map(of).try_fold(0, |m, b| Some(m.max(b?))),
+            "pad" if op.attrs.float(3) == 0.0 => of(0).map(|b| b.max(1)),
             "cast" if self.values[operands[0]].ty.dtype == DType::Bool => Some(2),
             "where" => Some(of(1)?.max(of(2)?)),
             _ => None,

@@ -31,6 +31,7 @@ mod coverage;
 mod custom;
 mod draft;
 mod generate;
+mod integers;
 #[cfg(all(feature = "ir", feature = "jit"))]
 mod ir;
 mod matrices;

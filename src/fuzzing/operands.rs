@@ -240,7 +240,7 @@ impl Generator<'_> {
                     [rows @ .., classes] => (Shape::new(rows), *classes),
                     [] => return None,
                 };
-                Some(vec![logits, self.make(ValueType::new(DType::I64, rows), Some(classes))?])
+                Some(vec![logits, self.integers(&rows, Some(classes))?])
             }
             "masked_softmax" => {
                 let x = self.pick(|t| t.dtype.is_float() && t.shape.rank() > 0)?;
@@ -323,7 +323,7 @@ impl Generator<'_> {
 
     /// A seed and a counter.
     fn key(&mut self) -> Option<Slot> {
-        self.pick_or_make(ValueType::new(DType::I64, [2]), None)
+        self.integers(&[2].into(), None)
     }
 
     /// Operands of the contractions: the second is picked to fit the first.
