@@ -4,6 +4,7 @@ use crate::fuzzing::case::Case;
 use crate::fuzzing::compare::Compared;
 use crate::fuzzing::coverage::Coverage;
 use crate::fuzzing::differential::{Verdict, check, draw};
+use crate::fuzzing::digest::Digest;
 use crate::fuzzing::expected::Difference;
 use crate::fuzzing::orders::{check_orders, draw_small};
 use crate::fuzzing::shrink::shrink;
@@ -123,13 +124,14 @@ impl Campaign {
     /// As text, to go on from later.
     pub fn save(&self) -> String {
         format!(
-            "campaign {} {} {} {} {} {}\n{}",
+            "campaign {} {} {} {} {} {} {}\n{}",
             self.seed,
             self.graphs,
             self.differences,
             self.invalid,
             self.compared.elements,
             self.compared.nan,
+            self.compared.digest,
             self.coverage.save()
         )
     }
@@ -138,13 +140,22 @@ impl Campaign {
     pub fn load(text: &str) -> Option<Campaign> {
         let mut lines = text.lines();
         let numbers = lines.next()?.strip_prefix("campaign ")?;
+        let (numbers, digest) = numbers.rsplit_once(' ')?;
+        let digest = Digest::parse(digest)?;
         let numbers: Vec<u64> = numbers.split(' ').map(|n| n.parse().ok()).collect::<Option<_>>()?;
         let &[seed, graphs, differences, invalid, elements, nan] = numbers.as_slice() else { return None };
         let mut coverage = Coverage::default();
         for line in lines {
             coverage.load(line)?;
         }
-        Some(Campaign { seed, graphs, differences, invalid, compared: Compared { elements, nan }, coverage })
+        Some(Campaign {
+            seed,
+            graphs,
+            differences,
+            invalid,
+            compared: Compared { elements, nan, digest },
+            coverage,
+        })
     }
 }
 

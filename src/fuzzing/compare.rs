@@ -1,5 +1,6 @@
 //! Bits against bits: NaNs as a class, signed zeros and subnormals exactly.
 
+use crate::fuzzing::digest::Digest;
 use crate::graph::{DType, ValueType};
 use crate::ops::{Elements, Literal};
 use crate::program::{Arg, ArgMut};
@@ -60,6 +61,8 @@ pub struct Compared {
     pub elements: u64,
     /// Elements that are NaN on the tape, which say little.
     pub nan: u64,
+    /// Of all of them, as the tape has them.
+    pub digest: Digest,
 }
 
 /// The first element that differs; `code` gives the bits of the compiled code.
@@ -79,6 +82,11 @@ pub fn first_difference(
             _ => false,
         };
         compared.nan += u64::from(nan);
+        if nan {
+            compared.digest.number(f64::NAN);
+        } else {
+            compared.digest.bits(expected);
+        }
         if !got.is_some_and(|got| same(ty.dtype, expected, got)) {
             let code = got.unwrap_or(u64::MAX);
             return Some(Element { at, tape: expected, code, ty: ty.clone() });

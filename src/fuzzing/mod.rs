@@ -29,6 +29,7 @@ mod along_axis;
 mod attributes;
 mod coverage;
 mod custom;
+mod digest;
 mod draft;
 mod generate;
 mod integers;
@@ -41,6 +42,7 @@ mod source;
 mod windows;
 
 pub use coverage::Coverage;
+pub use digest::Digest;
 pub use draft::{Draft, DraftNode, DraftValue, Drafted, Slot};
 pub use generate::{Admit, CustomOps, Generator, Profile, generate};
 pub use source::{Bytes, Rng, Source};

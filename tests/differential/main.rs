@@ -51,7 +51,7 @@ fn tape_and_code_agree_bit_for_bit() {
             fs::write(path, campaign.save()).expect("COTANGENT_STATE cannot be written");
         }
     }
-    println!("{campaign}");
+    println!("{campaign}\ndigest of the differential: {}", campaign.compared.digest);
     assert_eq!(campaign.differences, 0, "tape and compiled code differ");
     if campaign.graphs >= ENOUGH {
         assert!(campaign.coverage.missing().is_empty(), "not covered: {:?}", campaign.coverage.missing());
@@ -72,7 +72,7 @@ fn third_derivatives_agree_bit_for_bit() {
             println!("{found}\n{}", found.case.graph());
         }
     }
-    println!("third derivatives: {campaign}");
+    println!("third derivatives: {campaign}\ndigest of third derivatives: {}", campaign.compared.digest);
     assert_eq!(campaign.differences, 0, "tape and compiled code differ");
     assert!(campaign.invalid * 20 <= campaign.graphs, "too many graphs cannot be evaluated");
 }

@@ -15,6 +15,7 @@ mod ops;
 mod run;
 
 use case::{Case, Data, Failure, Kind};
+use cotangent::fuzzing::Digest;
 use cotangent::{Graph, OptLevel, Options, Tier};
 use ops::Discrete;
 use run::Answer;
@@ -40,6 +41,7 @@ struct Verdict {
     /// Why an element follows a convention of our own.
     own: Vec<&'static str>,
     hvp: Option<Vec<String>>,
+    digest: Digest,
 }
 
 /// `None` for an op that has no row.
@@ -47,6 +49,8 @@ fn verdict(case: &Case, discrete: Discrete) -> Result<Option<Verdict>, Failure> 
     let Some(graph) = ops::graph(case, discrete)? else { return Ok(None) };
     let tape = run::tape(case, &graph, discrete)?;
     let mut verdict = Verdict::default();
+    let all = [&tape.outputs, &tape.vjp, &tape.jvp];
+    all.into_iter().flatten().flatten().for_each(|&x| verdict.digest.number(x));
     if case.kind == Kind::Smooth {
         let plain = judge::smooth(case, &tape, None);
         if !plain.is_empty() {
@@ -55,6 +59,7 @@ fn verdict(case: &Case, discrete: Discrete) -> Result<Option<Verdict>, Failure> 
         }
         if case.expected.hvp.is_some() {
             let [on_tape, compiled] = run::hvp(case, &graph, discrete)?;
+            on_tape.iter().flatten().for_each(|&x| verdict.digest.number(x));
             if !run::same_bits(&on_tape, &compiled) {
                 verdict.wrong.push(format!("hvp: compiled {compiled:?} but tape {on_tape:?}"));
             }
@@ -119,6 +124,7 @@ fn oracle() -> Result<(), Failure> {
     writeln!(out)?;
     let (mut passed, mut failed, mut by_terms, mut second) = (0, 0, 0, 0);
     let (mut skipped, mut second_off, mut own) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut digest = Digest::default();
     for case in &cases {
         let (id, kind, tags, op) = (&case.id, case.kind, case.tags.join(" "), case.op.as_str());
         let verdict = match both(case) {
@@ -129,6 +135,7 @@ fn oracle() -> Result<(), Failure> {
             }
             Err(error) => Verdict { wrong: vec![error.to_string()], ..Verdict::default() },
         };
+        digest.join(verdict.digest);
         if !verdict.wrong.is_empty() {
             failed += 1;
             writeln!(out, "FAILED {id} {kind:?} {tags}: {}", verdict.wrong.join("; "))?;
@@ -164,6 +171,7 @@ fn oracle() -> Result<(), Failure> {
         second_off.values().sum::<usize>(),
         listed(&second_off),
     )?;
+    writeln!(out, "digest of the oracle: {digest}")?;
     drop(out);
     assert_eq!(failed, 0, "{failed} cases failed");
     assert!(passed > 0, "no case of {} has an op of the table", path.display());
