@@ -62,7 +62,7 @@ pub use ops::{Arg, ArgMut, CustomOp, CustomRule, LossReduction};
 #[cfg(feature = "jit")]
 pub use program::{
     Checked, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError, Tier,
-    Workspace, jit, jit_with,
+    VectorWidth, Workspace, jit, jit_with,
 };
 pub use tape::Tape;
 

@@ -5,7 +5,7 @@ use crate::fuzzing::draft::Drafted;
 use crate::fuzzing::numbers::{Kind, elements};
 use crate::fuzzing::source::{Rng, Source};
 use crate::graph::{Graph, ValueId, ValueType};
-use crate::program::{OptLevel, Options, Tier};
+use crate::program::{OptLevel, Options, Tier, VectorWidth};
 use crate::tape::{Native, Tensor};
 
 /// Inputs that every program is called with.
@@ -45,10 +45,12 @@ pub struct Config {
     pub tier: Tier,
     /// Limit of unrolling; `None` for the default.
     pub unroll: Option<usize>,
+    /// Vectors of loops.
+    pub width: VectorWidth,
 }
 
 const fn config(opt: OptLevel, tier: Tier, unroll: Option<usize>) -> Config {
-    Config { opt, tier, unroll }
+    Config { opt, tier, unroll, width: VectorWidth::Widest }
 }
 
 /// Every level, tier and kind of unrolling.
@@ -63,10 +65,21 @@ pub const CONFIGS: [Config; 8] = [
     config(OptLevel::Full, Tier::Full, Some(300)),
 ];
 
+/// The widths, the one that most programs have twice.
+const WIDTHS: [VectorWidth; 4] =
+    [VectorWidth::Widest, VectorWidth::Widest, VectorWidth::Bits256, VectorWidth::Bits128];
+
 impl Config {
+    /// One of them.
+    pub fn draw(source: &mut dyn Source) -> Config {
+        let config = CONFIGS[source.below(CONFIGS.len())];
+        Config { width: WIDTHS[source.below(WIDTHS.len())], ..config }
+    }
+
     /// Options of this configuration.
     pub fn options(self) -> Options {
-        let options = Options::default().opt(self.opt).tier(self.tier).checks(crate::Checks::On);
+        let options =
+            Options::default().opt(self.opt).tier(self.tier).width(self.width).checks(crate::Checks::On);
         match self.unroll {
             Some(unroll) => options.unroll(unroll),
             None => options,
@@ -161,6 +174,6 @@ impl Case {
 
     /// The configuration of a form.
     pub fn config(&self, form: u64) -> Config {
-        CONFIGS[self.stream(Use::Config, &[form]).below(CONFIGS.len())]
+        Config::draw(&mut self.stream(Use::Config, &[form]))
     }
 }

@@ -2,7 +2,7 @@
 //! what the bytes led to, so that a run that tests nothing is seen.
 
 use crate::fuzzing::campaign::Found;
-use crate::fuzzing::case::{CONFIGS, Case};
+use crate::fuzzing::case::{Case, Config};
 use crate::fuzzing::compare::Compared;
 use crate::fuzzing::coverage::Coverage;
 use crate::fuzzing::differential::{Verdict, check, draw};
@@ -110,7 +110,7 @@ impl Target {
         let Ok(drafted) = generate(&mut source, &Profile::COMPILE) else { return self.count(None) };
         let case = Case { drafted, seed: source.bits() };
         let form = crate::fuzzing::forms::FORMS[source.below(5)];
-        let options = CONFIGS[source.below(CONFIGS.len())].options().forms(form.flag());
+        let options = Config::draw(&mut source).options().forms(form.flag());
         let graph = match (form, case.scalar()) {
             (Form::ValueAndGrad, Some(number)) => case.graph().with_outputs(&[number]),
             _ => Ok(case.graph().clone()),

@@ -52,8 +52,13 @@ impl Pool {
             }
             block.push(bits);
         }
-        self.literals.push(block.into_boxed_slice());
-        Ok(self.literals.last().map_or(std::ptr::null(), |b| b.as_ptr().cast()))
+        Ok(self.words(block))
+    }
+
+    /// Numbers, for as long as the code.
+    pub fn words(&mut self, words: Vec<u64>) -> *const u8 {
+        self.literals.push(words.into_boxed_slice());
+        self.literals.last().map_or(std::ptr::null(), |b| b.as_ptr().cast())
     }
 
     /// The arguments of a matrix product.

@@ -7,6 +7,7 @@ use crate::jit::callback;
 use crate::jit::code::Pool;
 use crate::jit::isa::{has_fma, has_rounding};
 use crate::jit::lanes::{self, Width, scalar_type};
+use crate::jit::strip::Strips;
 use crate::lower::plan::{BufId, Call, Def, Item, Place, Plan, ScalarId};
 use crate::ops::{CustomOp, MapFn};
 use cranelift_codegen::ir::{
@@ -39,6 +40,7 @@ pub struct Chunk<'a, 'f> {
     pub symbols: &'a mut FxHashMap<&'static str, FuncId>,
     /// Literals placed so far, by buffer.
     pub literals: &'a mut FxHashMap<BufId, usize>,
+    pub strips: &'a mut Strips,
     imported: FxHashMap<FuncId, cranelift_codegen::ir::FuncRef>,
     inputs: Value,
     outputs: Value,
@@ -95,6 +97,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
         symbols: &'a mut FxHashMap<&'static str, FuncId>,
         literals: &'a mut FxHashMap<BufId, usize>,
         values: &'a mut Values,
+        strips: &'a mut Strips,
         direct: bool,
     ) -> Chunk<'a, 'f> {
         values.chunk += 1;
@@ -117,6 +120,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
             frame,
             symbols,
             literals,
+            strips,
             imported: FxHashMap::default(),
             inputs,
             outputs,

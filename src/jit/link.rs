@@ -4,6 +4,7 @@
 use crate::jit::JitError;
 use crate::jit::code::CodeReport;
 use crate::jit::emit::{Chunk, flags};
+use crate::jit::wide::Strip;
 use cranelift_codegen::Context;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
@@ -46,6 +47,14 @@ pub struct Made {
     relocs: Vec<ModuleReloc>,
     clif: String,
     assembly: String,
+}
+
+impl Made {
+    /// Code that needs no linking.
+    pub fn strip(id: FuncId, strip: Strip) -> Made {
+        let assembly = strip.text.unwrap_or_default();
+        Made { id, align: 64, bytes: strip.code, relocs: Vec::new(), clif: String::new(), assembly }
+    }
 }
 
 /// Generates the code of a function. The context is used again and again, and so

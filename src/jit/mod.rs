@@ -9,6 +9,8 @@ mod kernel;
 mod lanes;
 mod link;
 mod reduce;
+mod strip;
+mod wide;
 
 use crate::graph::DType;
 use crate::lower::memory::align_up;
@@ -24,6 +26,7 @@ use cranelift_module::{FuncId, Linkage, Module, ModuleError};
 use emit::{Chunk, Frame, Values};
 use link::{Draft, driver, libcall_name, unpack};
 use rustc_hash::FxHashMap;
+use strip::Strips;
 use thiserror::Error;
 
 /// Why code could not be generated.
@@ -217,6 +220,8 @@ fn compile_into(
     let mut pool = Pool::default();
     let (mut symbols, mut literals) = (FxHashMap::default(), FxHashMap::default());
     let mut values = Values::new(plan.scalars.len());
+    let listing = options.listing == Listing::Code;
+    let mut strips = Strips { vector: wide::Vector::widest(options.width), listing, made: Vec::new() };
     let mut frontend = FunctionBuilderContext::new();
     let mut report = CodeReport { items: plan.items.len(), ..CodeReport::default() };
     let mut ids = Vec::with_capacity(chunks.len());
@@ -240,13 +245,14 @@ fn compile_into(
                 &mut symbols,
                 &mut literals,
                 &mut values,
+                &mut strips,
                 direct.is_some(),
             );
             for item in &plan.items[range.clone()] {
                 chunk.item(item)?;
             }
             chunk.finish();
-            let listing = (options.listing == Listing::Code).then(|| func.display().to_string());
+            let listing = listing.then(|| func.display().to_string());
             line.give(Draft { id, func, listing }, context);
             ids.push(id);
         }
@@ -254,6 +260,9 @@ fn compile_into(
     })?;
     for made in made {
         link::place(module, made, &mut report)?;
+    }
+    for (id, strip) in strips.made {
+        link::place(module, link::Made::strip(id, strip), &mut report)?;
     }
     let (entry, direct) = match (ids.as_slice(), direct) {
         (&[only], Some(outputs)) => (unpack(module, &mut frontend, only, outputs, &mut report)?, Some(only)),

@@ -123,9 +123,14 @@ impl Chunk<'_, '_> {
             });
         }
         let (per, full, n) = (vector_lanes(step.dtype), step.dtype.lanes(), kernel.dims[last]);
+        let mut lanes = lanes;
+        let wide = self.strip(kernel, &cursor, &mut lanes)?;
+        let (cursor, n) = (self.skip(kernel, cursor, last, wide), n - wide);
+        if n == 0 {
+            return Ok(lanes);
+        }
         let fixed = self.fixed(kernel, last, Width::Vector, &cursor)?;
         let blocks = n / full;
-        let mut lanes = lanes;
         let mut at = 0;
         if blocks > 1 {
             lanes = self.counted(blocks * full, full, &lanes, |c, index, lanes| {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use crate::ops::{Arg, ArgMut};
 pub use error::{CompileError, Role, RunError};
-pub use options::{Checked, Checks, Forms, Listing, OptLevel, Options, Tier};
+pub use options::{Checked, Checks, Forms, Listing, OptLevel, Options, Tier, VectorWidth};
 pub use quick::{Jit, jit, jit_with};
 pub use run::Elements;
 pub use workspace::Workspace;

@@ -23,6 +23,22 @@ pub enum OptLevel {
     Full,
 }
 
+/// How wide the vectors of the code may be. Every width gives the same bits; what the CPU
+/// lacks is never executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum VectorWidth {
+    /// 128 bits, which every supported CPU has.
+    Bits128,
+    /// Up to 256 bits: AVX2 and FMA on x86-64.
+    Bits256,
+    /// Up to 512 bits: AVX-512 on x86-64.
+    Bits512,
+    /// Whatever the CPU has.
+    #[default]
+    Widest,
+}
+
 /// Which functions are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Forms(u8);
@@ -68,6 +84,8 @@ pub struct Options {
     pub forms: Option<Forms>,
     /// Positions of the inputs to differentiate by; by default all float inputs.
     pub wrt: Option<Vec<usize>>,
+    /// Vectors of loops.
+    pub width: VectorWidth,
     /// Largest number of scalar operations that is unrolled as a whole.
     pub unroll: usize,
     /// Largest workspace, in bytes.
@@ -136,6 +154,7 @@ impl Default for Options {
             opt: OptLevel::Full,
             forms: None,
             wrt: None,
+            width: VectorWidth::Widest,
             unroll: 4096,
             max_workspace: 1 << 36,
             listing: Listing::None,
@@ -175,6 +194,12 @@ impl Options {
     /// Unrolling graphs of at most this many scalar operations as a whole.
     pub fn unroll(mut self, operations: usize) -> Options {
         self.unroll = operations;
+        self
+    }
+
+    /// With vectors of at most this width.
+    pub fn width(mut self, width: VectorWidth) -> Options {
+        self.width = width;
         self
     }
 

@@ -1,0 +1,87 @@
+//! Innermost loops at the full width of an x86-64 CPU: AVX2 or AVX-512 in place of the 128
+//! bits that Cranelift has. A kernel's body becomes a list of operations on vectors, those get
+//! registers, and an assembler turns them into one function for each row of a kernel. The
+//! operations are those of the narrow path on more lanes, so the bits are the same.
+
+#[cfg(target_arch = "x86_64")]
+mod asm;
+#[cfg(target_arch = "x86_64")]
+mod body;
+#[cfg(target_arch = "x86_64")]
+mod registers;
+#[cfg(target_arch = "x86_64")]
+mod strip;
+
+use crate::jit::code::Pool;
+use crate::lower::plan::Kernel;
+use crate::program::VectorWidth;
+
+/// A vector register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vector {
+    /// 256 bits, AVX2 and FMA.
+    Ymm,
+    /// 512 bits, AVX-512F.
+    Zmm,
+}
+
+impl Vector {
+    /// The widest that is allowed and that this CPU has.
+    pub fn widest(allowed: VectorWidth) -> Option<Vector> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+            let ymm = has!("avx2") && has!("fma");
+            return match allowed {
+                VectorWidth::Widest | VectorWidth::Bits512 if ymm && has!("avx512f") => Some(Vector::Zmm),
+                VectorWidth::Bits128 => None,
+                _ => ymm.then_some(Vector::Ymm),
+            };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = allowed;
+            None
+        }
+    }
+
+    /// Bytes of a register.
+    pub fn bytes(self) -> usize {
+        match self {
+            Vector::Ymm => 32,
+            Vector::Zmm => 64,
+        }
+    }
+}
+
+/// Machine code for a row of a kernel, and the table that it is called with:
+/// accumulators first, then 8 bytes for each pointer and each fixed value.
+#[derive(Debug)]
+pub struct Strip {
+    pub code: Vec<u8>,
+    /// The code as text, where that is wanted.
+    pub text: Option<String>,
+    /// Elements of the row that it goes through.
+    pub done: usize,
+    /// Where the pointer of the store stands, if there is one.
+    pub store: Option<usize>,
+    /// Lanes whose pointer stands at an offset.
+    pub streams: Vec<(usize, usize)>,
+    /// Lanes whose value, the same all along the row, stands at an offset.
+    pub fixed: Vec<(usize, usize)>,
+    /// Bytes of the table.
+    pub bytes: usize,
+}
+
+/// Code for a row of a kernel along its last dim, whose lanes have a vector form; `None` where
+/// there is nothing to gain or the row needs more than there is.
+#[cfg(target_arch = "x86_64")]
+pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool) -> Option<Strip> {
+    strip::assemble(kernel, vector, pool, listing)
+}
+
+/// No other machine has such code.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn assemble(_: &Kernel, _: Vector, _: &mut Pool, _: bool) -> Option<Strip> {
+    None
+}

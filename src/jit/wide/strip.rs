@@ -1,0 +1,154 @@
+//! The function of a row: what lasts goes into registers, then blocks of vectors in a loop,
+//! vectors that are left, and the end of the row under a mask.
+
+use crate::graph::DType;
+use crate::jit::code::Pool;
+use crate::jit::wide::asm::{Asm, INDEX, Lanes, POOL, TABLE};
+use crate::jit::wide::body::{self, Body};
+use crate::jit::wide::registers::{Memory, Place, Registers};
+use crate::jit::wide::{Strip, Vector};
+use crate::lower::plan::Kernel;
+use iced_x86::{
+    BlockEncoder, BlockEncoderOptions, Code, Instruction, InstructionBlock, MemoryOperand, Register,
+};
+
+/// Registers for pointers, all but that of the mask. The callee saves those from [`SAVED`] on.
+const POINTERS: [Register; 11] = [
+    Register::RSI,
+    Register::RDX,
+    Register::R8,
+    Register::R9,
+    Register::R10,
+    Register::RBX,
+    Register::RBP,
+    Register::R12,
+    Register::R13,
+    Register::R14,
+    Register::R15,
+];
+const SAVED: usize = 5;
+/// Whole vectors from which on a row is worth a call.
+const WORTH: usize = 2;
+/// Operations in a block of the loop, or so.
+const BLOCK: usize = 24;
+/// The label of the loop.
+const HEAD: u64 = 1;
+
+/// What every row of a kernel along its last dim has to do.
+struct Row<'a> {
+    body: &'a Body,
+    memory: &'a Memory,
+    vector: Vector,
+    /// Elements.
+    n: usize,
+    /// Accumulators.
+    sums: usize,
+}
+
+pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool) -> Option<Strip> {
+    let n = *kernel.dims.last()?;
+    let body = body::of(kernel)?;
+    let size = body.dtype.size();
+    let per = vector.bytes() / size;
+    let sums = if body.sums { body.dtype.lanes() / per } else { 0 };
+    if n < WORTH * per.max(sums * per) || i32::try_from(n.checked_mul(size)?).is_err() {
+        return None;
+    }
+    // Without masks the end of the row is left to the caller.
+    let done = match vector {
+        Vector::Zmm => n,
+        Vector::Ymm => n / (per * sums.max(1)) * (per * sums.max(1)),
+    };
+    let pointers = body.streams.len() + usize::from(!body.sums);
+    if pointers > POINTERS.len() {
+        return None;
+    }
+    let first = sums * vector.bytes();
+    let fixed = first + 8 * pointers;
+    let spills = fixed + 8 * body.fixed.len();
+    let memory = Memory {
+        streams: POINTERS[..body.streams.len()].to_vec(),
+        store: POINTERS[pointers.saturating_sub(1)],
+        fixed,
+        spills,
+        width: vector.bytes(),
+    };
+    let mut asm = Asm::new(vector, body.dtype == DType::F32);
+    for &saved in POINTERS[..pointers].iter().skip(SAVED) {
+        asm.put(Instruction::with1(Code::Push_r64, saved));
+    }
+    for (i, &pointer) in POINTERS[..pointers].iter().enumerate() {
+        let from = MemoryOperand::with_base_displ(TABLE, (first + 8 * i) as i64);
+        asm.put(Instruction::with2(Code::Mov_r64_rm64, pointer, from));
+    }
+    if !body.pool.is_empty() {
+        let constants = pool.words(body.pool.clone()) as u64;
+        asm.put(Instruction::with2(Code::Mov_r64_imm64, POOL, constants));
+    }
+    let row = Row { body: &body, memory: &memory, vector, n: done, sums };
+    let spilled = row.emit(&mut asm)?;
+    for &saved in POINTERS[..pointers].iter().skip(SAVED).rev() {
+        asm.put(Instruction::with1(Code::Pop_r64, saved));
+    }
+    asm.put(Ok(Instruction::with(Code::VEX_Vzeroupper)));
+    asm.put(Ok(Instruction::with(Code::Retnq)));
+    if asm.refused.is_some() {
+        return None;
+    }
+    let block = InstructionBlock::new(&asm.code, 0);
+    let code = BlockEncoder::encode(64, block, BlockEncoderOptions::NONE).ok()?.code_buffer;
+    let at = |i: usize| first + 8 * i;
+    Some(Strip {
+        text: listing.then(|| text(&asm.code)),
+        code,
+        done,
+        store: (!body.sums).then(|| at(pointers - 1)),
+        streams: body.streams.iter().enumerate().map(|(i, &lane)| (lane, at(i))).collect(),
+        fixed: body.fixed.iter().enumerate().map(|(i, &lane)| (lane, fixed + 8 * i)).collect(),
+        bytes: spills + spilled * vector.bytes(),
+    })
+}
+
+fn text(code: &[Instruction]) -> String {
+    code.iter().map(|instruction| format!("  {instruction}\n")).collect()
+}
+
+impl Row<'_> {
+    /// The body all along the row; how many registers it spills.
+    fn emit(&self, asm: &mut Asm) -> Option<usize> {
+        let size = self.body.dtype.size();
+        let (bytes, per) = (self.vector.bytes(), self.vector.bytes() / size);
+        // A whole number of rounds through the accumulators.
+        let round = self.sums.max(1);
+        let unroll = (BLOCK / self.body.nodes.len().max(1)).clamp(1, 4).next_multiple_of(round);
+        let (vectors, rest) = (self.n / per, self.n % per);
+        let blocks = vectors / unroll;
+        let mut registers = Registers::new(self.body, self.memory, self.sums, asm);
+        asm.put(Instruction::with2(Code::Xor_r32_rm32, Register::EAX, Register::EAX));
+        let mut block = |asm: &mut Asm, vectors: usize, lanes: Lanes| {
+            (0..vectors).try_for_each(|v| {
+                registers.emit(asm, Place { bytes: (v * bytes) as i32, sum: v % round, lanes })
+            })
+        };
+        if blocks > 0 {
+            let head = asm.code.len();
+            block(asm, unroll, Lanes::All)?;
+            asm.put(Instruction::with2(Code::Add_rm64_imm32, INDEX, (unroll * bytes) as i32));
+            if blocks > 1 {
+                asm.code.get_mut(head)?.set_ip(HEAD);
+                asm.put(Instruction::with2(Code::Cmp_rm64_imm32, INDEX, (blocks * unroll * bytes) as i32));
+                asm.put(Instruction::with_branch(Code::Jb_rel32_64, HEAD));
+            }
+        }
+        let left = vectors - blocks * unroll;
+        block(asm, left, Lanes::All)?;
+        if rest > 0 {
+            asm.put(Instruction::with2(Code::Add_rm64_imm32, INDEX, (left * bytes) as i32));
+            asm.mask(rest);
+            let place = Place { bytes: 0, sum: left % round, lanes: Lanes::Masked };
+            registers.emit(asm, place)?;
+        }
+        registers.finish(asm);
+        Some(registers.spills)
+    }
+}
