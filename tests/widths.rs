@@ -1,0 +1,144 @@
+//! Loops at every width of vectors give the bits of the tape: each function with a vector form, at
+//! row lengths on both sides of every register, on ordinary and on special numbers.
+#![cfg(feature = "jit")]
+
+mod support;
+
+use cotangent::{
+    Builder, DType, Forms, Graph, KeepDims, Listing, Options, Program, Tier, Var, VectorWidth, dtype,
+};
+use support::{Case, Column, Rng, run, run_tape, vector_forms};
+
+const WIDTHS: [VectorWidth; 4] =
+    [VectorWidth::Bits128, VectorWidth::Bits256, VectorWidth::Bits512, VectorWidth::Widest];
+
+/// Around whole registers, pairs of them, blocks of the loop.
+const LENGTHS: [usize; 24] =
+    [1, 7, 15, 16, 17, 31, 32, 33, 39, 40, 47, 48, 63, 64, 65, 71, 96, 127, 128, 129, 160, 257, 300, 1001];
+
+const SPECIAL: [f64; 12] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -2.5,
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    f64::MIN_POSITIVE,
+    -5e-324,
+    1e300,
+];
+
+fn fill(ty: DType, n: usize, rng: &mut Rng) -> Column {
+    let mut number = || match rng.next() % 4 {
+        0 => SPECIAL[(rng.next() % 12) as usize],
+        _ => rng.real(),
+    };
+    match ty {
+        DType::F32 => Column::F32((0..n).map(|_| number() as f32).collect()),
+        _ => Column::F64((0..n).map(|_| number()).collect()),
+    }
+}
+
+type Build = for<'b> fn(Var<'b>, Var<'b>) -> Var<'b>;
+
+fn graph(ty: DType, n: usize, build: Build) -> Graph {
+    let g = Builder::new();
+    let (x, y) = (g.input("x", ty, [n]), g.input("y", ty, [n]));
+    g.finish(&[build(x, y)]).unwrap()
+}
+
+/// The tape's bits at every width, in every form.
+fn check(name: &str, build: Build) {
+    for ty in [dtype::f64, dtype::f32] {
+        for n in LENGTHS {
+            let graph = graph(ty, n, build);
+            let mut case = Case::random(&graph, n as u64);
+            let mut rng = Rng(n as u64);
+            for input in &mut case.inputs {
+                *input = fill(ty, n, &mut rng);
+            }
+            let want = run_tape(&graph, &case).unwrap();
+            for (width, tier) in WIDTHS.into_iter().zip([Tier::Fast, Tier::Full, Tier::Fast, Tier::Full]) {
+                let options = Options::default().forms(vector_forms()).tier(tier).width(width).unroll(0);
+                let program = Program::compile(&graph, &options).unwrap();
+                let got = run(&program, &case).unwrap();
+                assert!(got == want, "{name} of {n} {ty:?} at {width:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn arithmetic() {
+    check("sums and products", |x, y| (x + y) * (x - y) / y.abs() - (-x).recip());
+    check("squares and roots", |x, y| (x.square() + y.abs()).sqrt());
+    check("fused products", |x, y| x.mul_add(y, x) + y.mul_add(y, y));
+}
+
+#[test]
+fn pieces() {
+    check("extremes", |x, y| x.maximum(y) - x.minimum(y));
+    check("ramps", |x, y| x.relu() * y.sign() + x.clamp(-0.5, 0.75));
+    check("rounding", |x, y| x.floor() + y.ceil() * x.round_even());
+}
+
+#[test]
+fn masks() {
+    check("comparisons", |x, y| {
+        let both = x.lt(y).and(x.ne(y)).or(y.le(x).not());
+        both.select(x, y) + x.eq(y).xor(x.le(y)).select(y, x)
+    });
+}
+
+#[test]
+fn reductions() {
+    check("sum", |x, y| (x * y + x).sum());
+    check("dot", |x, y| x.dot(y));
+    check("maximum", |x, y| (x - y).reduce_max());
+    check("mean of squares", |x, y| (x - y).square().mean() + x.logsumexp(&[0], KeepDims::No));
+}
+
+/// More values than there are registers, more pointers than there are, and neighbours of one array.
+#[test]
+fn crowded() {
+    check("many values", |x, y| {
+        let terms: Vec<Var<'_>> = (1..40).map(|i| x * f64::from(i) + y / f64::from(i)).collect();
+        let up = terms.iter().fold(x, |sum, &t| sum * t + t);
+        terms.iter().rev().fold(up, |sum, &t| (sum - t) * t)
+    });
+    check("neighbours", |x, y| {
+        let last = x.shape().dims()[0] - 1;
+        let step = x.narrow(0, 1, last + 1) - x.narrow(0, 0, last).square();
+        (step * y.narrow(0, 0, last)).sum()
+    });
+    check("many arrays", |x, y| {
+        let shifts = (1..9).filter(|s| 2 * s < x.shape().dims()[0]);
+        let short = x.shape().dims()[0] / 2;
+        let first = x.narrow(0, 0, short);
+        shifts.fold(first, |sum, s| sum * x.narrow(0, s, s + short) + y.narrow(0, s, s + short).flip(&[0]))
+    });
+}
+
+/// What is compiled for a width is of that width, where the CPU has it.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn registers_are_as_wide_as_asked() {
+    let graph = graph(dtype::f64, 1000, |x, y| x * y + x);
+    let listing = |width| {
+        let options = Options::default().forms(Forms::FORWARD).width(width).listing(Listing::Code);
+        Program::compile(&graph, &options).unwrap().report().assembly.clone()
+    };
+    let narrow = listing(VectorWidth::Bits128);
+    assert!(!narrow.contains("ymm") && !narrow.contains("zmm"));
+    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        let wide = listing(VectorWidth::Bits256);
+        assert!(wide.contains("ymm") && !wide.contains("zmm"), "{wide}");
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            assert!(listing(VectorWidth::Bits512).contains("zmm"));
+            assert!(listing(VectorWidth::Widest).contains("zmm"));
+        }
+    }
+}
