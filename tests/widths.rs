@@ -91,6 +91,9 @@ fn masks() {
         let both = x.lt(y).and(x.ne(y)).or(y.le(x).not());
         both.select(x, y) + x.eq(y).xor(x.le(y)).select(y, x)
     });
+    check("a mask that stays", |x, y| {
+        x.at(0).le(y.at(0)).select(x, y) + x.lt(y).or(y.at(0).lt(x.at(0))).select(x, -y)
+    });
 }
 
 #[test]
