@@ -23,35 +23,66 @@ const ROOT_REST: f64 = -4.833646656726457e-17;
 /// Below this the error function's complement of `x / sqrt(2)` nears the subnormals.
 const FAR: f64 = 36.0;
 
-/// `x s(z)` for `z = high + low`.
+/// Up to this size of `z` the product `x s(z)` is as good as its exponential.
+const NEAR: f64 = 700.0;
+
+/// `x s(z)` for `z = high + low`, up to [`NEAR`].
 #[inline(always)]
-fn gated(x: f64, high: f64, low: f64) -> f64 {
-    let t = exp(-high.abs());
-    if high >= 0.0 {
-        x / (1.0 + (t - t * low))
-    } else if high > -700.0 {
-        let t = t + t * low;
-        x * t / (1.0 + t)
-    } else {
-        // In halves, since exp(high) may have lost bits to the subnormals. A NaN comes here.
-        let half = exp(0.5 * high);
-        let scaled = x * half;
-        (scaled + scaled * low) * half
-    }
+fn gated_common<V: Lanes>(x: V, high: V, low: V) -> (V, V::Mask) {
+    let positive = V::of(0.0).le(high);
+    let size = high.abs();
+    let (t, _) = exp_common(-size);
+    let moved = t * low;
+    let t = V::select(positive, t - moved, t + moved);
+    (V::select(positive, x, x * t) / (V::of(1.0) + t), size.lt(V::of(NEAR)))
 }
 
-/// [`silu`] up to 700 on both sides.
+/// `x s(z)` for `z = high + low` wherever it lies.
+#[cold]
+fn gated_far(x: f64, high: f64, low: f64) -> f64 {
+    if high >= NEAR {
+        return x;
+    }
+    // In halves, since exp(high) may have lost bits to the subnormals. A NaN comes here.
+    let half = exp(0.5 * high);
+    let scaled = x * half;
+    (scaled + scaled * low) * half
+}
+
+/// [`silu`] up to [`NEAR`] on both sides.
 #[inline(always)]
 pub fn silu_common<V: Lanes>(x: V) -> (V, V::Mask) {
-    let (t, _) = exp_common(-x.abs());
-    let numerator = V::select(V::of(0.0).le(x), x, x * t);
-    (numerator / (V::of(1.0) + t), x.abs().lt(V::of(700.0)))
+    gated_common(x, x, V::of(0.0))
 }
 
 /// `x / (1 + exp(-x))`.
 #[inline]
 pub fn silu(x: f64) -> f64 {
-    gated(x, x, 0.0)
+    let (y, near) = silu_common(x);
+    if near { y } else { gated_far(x, x, 0.0) }
+}
+
+/// The argument of [`gelu_tanh`]'s logistic function, in two parts.
+#[inline(always)]
+fn gelu_argument<V: Lanes>(x: V) -> (V, V) {
+    let (linear, cubic) = (V::of(GELU_LINEAR), V::of(GELU_CUBIC));
+    let square = x * x;
+    let square_rest = x.fma(x, -square);
+    let bent = cubic * square;
+    let bent_rest = cubic.fma(square, -bent) + (cubic * square_rest + V::of(CUBIC_REST) * square);
+    let sum = linear + bent;
+    let back = sum - linear;
+    let lost = (linear - (sum - back)) + (bent - back);
+    let sum_rest = lost + (bent_rest + V::of(LINEAR_REST));
+    let high = x * sum;
+    (high, x.fma(sum, -high) + x * sum_rest)
+}
+
+/// [`gelu_tanh`] up to 21 on both sides.
+#[inline(always)]
+pub fn gelu_tanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let (high, low) = gelu_argument(x);
+    gated_common(x, high, low)
 }
 
 /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`.
@@ -63,16 +94,9 @@ pub fn gelu_tanh(x: f64) -> f64 {
     if x < -FAR {
         return x * 0.0;
     }
-    let square = x * x;
-    let square_rest = fma(x, x, -square);
-    let cubic = GELU_CUBIC * square;
-    let cubic_rest = fma(GELU_CUBIC, square, -cubic) + (GELU_CUBIC * square_rest + CUBIC_REST * square);
-    let sum = GELU_LINEAR + cubic;
-    let back = sum - GELU_LINEAR;
-    let lost = (GELU_LINEAR - (sum - back)) + (cubic - back);
-    let sum_rest = lost + (cubic_rest + LINEAR_REST);
-    let high = x * sum;
-    gated(x, high, fma(x, sum, -high) + x * sum_rest)
+    let (high, low) = gelu_argument(x);
+    let (y, near) = gated_common(x, high, low);
+    if near { y } else { gated_far(x, high, low) }
 }
 
 /// Normal distribution function for `x > -FAR`.

@@ -14,6 +14,8 @@ pub trait Lanes:
 
     /// The same number in every lane.
     fn of(x: f64) -> Self;
+    /// `self * factor + term`, rounded once.
+    fn fma(self, factor: Self, term: Self) -> Self;
     /// Whether a lane is less; not with a NaN.
     fn lt(self, other: Self) -> Self::Mask;
     /// Whether a lane is less or equal; not with a NaN.
@@ -78,6 +80,11 @@ impl Lanes for f64 {
     #[inline(always)]
     fn of(x: f64) -> f64 {
         x
+    }
+
+    #[inline(always)]
+    fn fma(self, factor: f64, term: f64) -> f64 {
+        super::fma(self, factor, term)
     }
 
     #[inline(always)]

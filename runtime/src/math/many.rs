@@ -4,7 +4,7 @@
 
 use super::basic::{sigmoid_common, softplus_common};
 use super::exp::{exp_common, exp2_common, expm1_common, tanh_common};
-use super::gated::silu_common;
+use super::gated::{gelu_tanh_common, silu_common};
 use super::log::{log_common, log1p_common};
 use super::trig::{cos_common, sin_common};
 #[cfg(target_arch = "x86_64")]
@@ -100,7 +100,7 @@ macro_rules! forms {
         }
 
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2")]
+        #[target_feature(enable = "avx2,fma")]
         pub fn $four(x: &[$T], out: &mut [$T]) {
             groups!(x, out, Four, 4, $load, $store, $common, $($one)::+)
         }
@@ -114,8 +114,8 @@ macro_rules! forms {
                     // SAFETY: the CPU has the feature.
                     return unsafe { $eight(x, out) };
                 }
-                if std::arch::is_x86_feature_detected!("avx2") {
-                    // SAFETY: the CPU has the feature.
+                if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                    // SAFETY: the CPU has both features.
                     return unsafe { $four(x, out) };
                 }
             }
@@ -136,6 +136,7 @@ forms! {
     sigmoid sigmoid_common sigmoid_f32;
     softplus softplus_common softplus_f32;
     silu silu_common silu_f32;
+    gelu_tanh gelu_tanh_common gelu_tanh_f32;
 }
 
 #[cfg(test)]
@@ -218,7 +219,7 @@ mod tests {
     macro_rules! every_function {
         ($go:ident) => {
             $go!(exp exp_f32, exp2 exp2_f32, expm1 expm1_f32, log log_f32, log1p log1p_f32, sin sin_f32,
-                cos cos_f32, tanh tanh_f32, sigmoid sigmoid_f32, softplus softplus_f32, silu silu_f32)
+                cos cos_f32, tanh tanh_f32, sigmoid sigmoid_f32, softplus softplus_f32, silu silu_f32, gelu_tanh gelu_tanh_f32)
         };
     }
 
@@ -242,16 +243,16 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn four_at_once_are_one_by_one() {
-        if !std::arch::is_x86_feature_detected!("avx2") {
+        if !(std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")) {
             return;
         }
         let numbers = all_kinds();
         let narrow: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
         macro_rules! go {
             ($($name:ident $narrow:ident),*) => {$(
-                // SAFETY: the CPU has the feature.
+                // SAFETY: the CPU has both features.
                 compare(stringify!($name), &numbers, $name, |x, out| unsafe { super::$name::four(x, out) });
-                // SAFETY: the CPU has the feature.
+                // SAFETY: the CPU has both features.
                 compare(stringify!($narrow), &narrow, $narrow, |x, out| unsafe { super::$name::four_f32(x, out) });
             )*};
         }
