@@ -6,13 +6,13 @@ use super::exp_table::EXP2;
 use super::lanes::Lanes;
 
 /// Adding this rounds to an integer, which is left in the low bits.
-const ROUND: f64 = 1.5 * (1u64 << 52) as f64;
+pub const ROUND: f64 = 1.5 * (1u64 << 52) as f64;
 /// `128 / log(2)`.
-const INVERSE: f64 = 184.6649652337873;
+pub const INVERSE: f64 = 184.6649652337873;
 /// `log(2) / 128` in 32 bits, so that its multiples are exact.
-const STEP: f64 = 0.005415212348452769;
+pub const STEP: f64 = 0.005415212348452769;
 /// The rest of `log(2) / 128`.
-const STEP_REST: f64 = -3.2819649005320973e-13;
+pub const STEP_REST: f64 = -3.2819649005320973e-13;
 /// Up to this size the result of [`exp`] is a normal number.
 const NEAR: f64 = 708.0;
 /// Below this [`expm1`] and [`tanh`] are series.
@@ -94,6 +94,15 @@ fn far(x: f64, [least, most]: [f64; 2], split: impl Fn(f64) -> Parts<f64>) -> f6
     } else {
         join_far(split(x))
     }
+}
+
+/// Half of `e` to the power `x`, also where the whole is past the largest number.
+#[cold]
+pub fn half_exp(x: f64) -> f64 {
+    far(x, [-745.2, 710.5], |x| {
+        let p = split(x);
+        Parts { rounded: p.rounded.wrapping_sub(1 << 7), ..p }
+    })
 }
 
 /// The parts of `2^x`.

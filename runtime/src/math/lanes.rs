@@ -16,6 +16,8 @@ pub trait Lanes:
     fn of(x: f64) -> Self;
     /// `self * factor + term`, rounded once.
     fn fma(self, factor: Self, term: Self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
     /// Whether a lane is less; not with a NaN.
     fn lt(self, other: Self) -> Self::Mask;
     /// Whether a lane is less or equal; not with a NaN.
@@ -63,6 +65,13 @@ pub trait Lanes:
         Self::from_bits(Self::or(self.bits(), Self::and(sign.bits(), Self::bits_of(SIGN))))
     }
 
+    /// The product and what its rounding leaves, which is exact if it is not subnormal.
+    #[inline(always)]
+    fn product(self, factor: Self) -> (Self, Self) {
+        let high = self * factor;
+        (high, self.fma(factor, -high))
+    }
+
     /// An integer below 2^51 as a number.
     #[inline(always)]
     fn small(bits: Self::Bits) -> Self {
@@ -85,6 +94,21 @@ impl Lanes for f64 {
     #[inline(always)]
     fn fma(self, factor: f64, term: f64) -> f64 {
         super::fma(self, factor, term)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
+    }
+
+    /// By halves of the significands (Dekker), since asking for the instruction costs more.
+    #[inline(always)]
+    fn product(self, factor: f64) -> (f64, f64) {
+        let half = |x: f64| f64::from_bits((x.to_bits() + (1 << 26)) & !((1 << 27) - 1));
+        let high = self * factor;
+        let (a, b) = (half(self), half(factor));
+        let (a_low, b_low) = (self - a, factor - b);
+        (high, (((a * b - high) + a * b_low) + a_low * b) + a_low * b_low)
     }
 
     #[inline(always)]

@@ -6,9 +6,9 @@ use super::lanes::Lanes;
 use super::log_table::LOG;
 
 /// `log(2)` as a multiple of `2^-42`.
-const LN2: f64 = 0.6931471805598903;
+pub const LN2: f64 = 0.6931471805598903;
 /// The rest of `log(2)`.
-const LN2_REST: f64 = 5.497923018708371e-14;
+pub const LN2_REST: f64 = 5.497923018708371e-14;
 /// Bits of 11/16, where the table's intervals begin.
 const START: u64 = 0x3fe6_0000_0000_0000;
 /// Added to an exponent so that it is not negative.
@@ -23,9 +23,18 @@ fn curve<V: Lanes>(r: V) -> V {
     r2 * (r * (low + (r2 * r2) * high) - V::of(0.5))
 }
 
-/// `log(x) + extra` for positive normal bits, whose exponent `moved` lowers.
+/// `x = 2^k z` and `-log(inverse) = head + rest`, `z inverse = 1 + r + r_low` exactly.
+pub struct Row<V> {
+    pub k: V,
+    pub head: V,
+    pub rest: V,
+    pub r: V,
+    pub r_low: V,
+}
+
+/// The row of the table for positive normal bits, whose exponent `moved` lowers.
 #[inline(always)]
-fn normal<V: Lanes>(bits: V::Bits, moved: f64, extra: V) -> V {
+pub fn table<V: Lanes>(bits: V::Bits, moved: f64) -> Row<V> {
     let from = V::minus(bits, V::bits_of(START));
     let row = V::down::<45>(from);
     let inverse = V::from_bits(V::lookup(&LOG, row, 0));
@@ -36,7 +45,14 @@ fn normal<V: Lanes>(bits: V::Bits, moved: f64, extra: V) -> V {
     let z = V::from_bits(V::minus(bits, V::and(from, V::bits_of(0xfff << 52))));
     // In two parts, so that both products are exact.
     let upper = V::from_bits(V::and(z.bits(), V::bits_of(!0xffff_ffff)));
-    let r = (upper * inverse - V::of(1.0)) + (z - upper) * inverse;
+    Row { k, head, rest, r: upper * inverse - V::of(1.0), r_low: (z - upper) * inverse }
+}
+
+/// `log(x) + extra` for positive normal bits, whose exponent `moved` lowers.
+#[inline(always)]
+fn normal<V: Lanes>(bits: V::Bits, moved: f64, extra: V) -> V {
+    let Row { k, head, rest, r, r_low } = table::<V>(bits, moved);
+    let r = r + r_low;
     let base = k * V::of(LN2) + head;
     let high = base + r;
     let low = ((base - high) + r) + (k * V::of(LN2_REST) + rest);

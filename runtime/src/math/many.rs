@@ -5,7 +5,9 @@
 use super::basic::{sigmoid_common, softplus_common};
 use super::exp::{exp_common, exp2_common, expm1_common, tanh_common};
 use super::gated::{gelu_tanh_common, silu_common};
+use super::hyperbolic::{cosh_common, sinh_common};
 use super::log::{log_common, log1p_common};
+use super::log_two::{acosh_common, asinh_common, atanh_common, log2_common};
 use super::trig::{cos_common, sin_common};
 #[cfg(target_arch = "x86_64")]
 use super::wide::{Eight, Four};
@@ -130,9 +132,15 @@ forms! {
     expm1 expm1_common expm1_f32;
     log log_common log_f32;
     log1p log1p_common log1p_f32;
+    log2 log2_common log2_f32;
     sin sin_common sin_f32;
     cos cos_common cos_f32;
     tanh tanh_common tanh_f32;
+    sinh sinh_common sinh_f32;
+    cosh cosh_common cosh_f32;
+    asinh asinh_common asinh_f32;
+    acosh acosh_common acosh_f32;
+    atanh atanh_common atanh_f32;
     sigmoid sigmoid_common sigmoid_f32;
     softplus softplus_common softplus_f32;
     silu silu_common silu_f32;
@@ -184,13 +192,15 @@ mod tests {
             1e22,
             355.0,
         ];
-        (0..20_000)
-            .map(|_| match draw() % 8 {
+        (0..25_000)
+            .map(|_| match draw() % 10 {
                 0 => special[draw() as usize % special.len()],
                 1 => f64::from_bits(draw() << 11 | draw() & 2047),
                 2 => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 1e-3,
                 3 => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 800.0,
                 4 => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 1e6,
+                5 => draw() as f64 / (1u64 << 52) as f64 - 1.0,
+                6 => 1.0 + (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 1e-3,
                 _ => (draw() as f64 / (1u64 << 52) as f64 - 1.0) * 20.0,
             })
             .collect()
@@ -218,7 +228,8 @@ mod tests {
 
     macro_rules! every_function {
         ($go:ident) => {
-            $go!(exp exp_f32, exp2 exp2_f32, expm1 expm1_f32, log log_f32, log1p log1p_f32, sin sin_f32,
+            $go!(exp exp_f32, exp2 exp2_f32, expm1 expm1_f32, log log_f32, log1p log1p_f32, log2 log2_f32, sinh sinh_f32,
+ cosh cosh_f32, asinh asinh_f32, acosh acosh_f32, atanh atanh_f32, sin sin_f32,
                 cos cos_f32, tanh tanh_f32, sigmoid sigmoid_f32, softplus softplus_f32, silu silu_f32, gelu_tanh gelu_tanh_f32)
         };
     }

@@ -10,12 +10,15 @@ mod exp_table;
 mod fused;
 mod gamma;
 mod gated;
+mod hyperbolic;
 mod lanes;
 mod log;
 mod log_table;
+mod log_two;
 mod many;
 mod narrow;
 mod trig;
+mod two;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
@@ -24,8 +27,10 @@ pub use exp::{exp, exp2, expm1, tanh};
 pub use fused::{fma, fma_f32, has_fma};
 pub use gamma::polygamma;
 pub use gated::{GELU_CUBIC, GELU_LINEAR, NORMAL_DENSITY, gelu_erf, gelu_tanh, normal_cdf, silu};
+pub use hyperbolic::{cosh, sinh};
 pub use log::{log, log1p};
-pub use many::{Many, all_many, many};
+pub use log_two::{acosh, asinh, atanh, log2};
+pub use many::{Entry, Many, all_many, many};
 pub use narrow::*;
 pub use trig::{cos, sin};
 
@@ -46,8 +51,6 @@ from_libm! {
     ceil(x) = ceil;
     /// The nearest integer; of two, the even one.
     round_even(x) = rint;
-    /// Binary logarithm.
-    log2(x) = log2;
     /// Tangent.
     tan(x) = tan;
     /// Arc sine.
@@ -58,16 +61,6 @@ from_libm! {
     atan(x) = atan;
     /// Angle of the point `(x, y)`.
     atan2(y, x) = atan2;
-    /// Hyperbolic sine.
-    sinh(x) = sinh;
-    /// Hyperbolic cosine.
-    cosh(x) = cosh;
-    /// Inverse hyperbolic sine.
-    asinh(x) = asinh;
-    /// Inverse hyperbolic cosine.
-    acosh(x) = acosh;
-    /// Inverse hyperbolic tangent.
-    atanh(x) = atanh;
     /// `x` to the power `y`.
     pow(x, y) = pow;
     /// Cube root.

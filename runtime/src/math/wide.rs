@@ -63,6 +63,7 @@ impl Lanes for Eight {
     instructions! {
         fn of(x: f64) -> Eight = Eight(_mm512_set1_pd(x));
         fn fma(self, factor: Eight, term: Eight) -> Eight = Eight(_mm512_fmadd_pd(self.0, factor.0, term.0));
+        fn sqrt(self) -> Eight = Eight(_mm512_sqrt_pd(self.0));
         fn select(mask: __mmask8, a: Eight, b: Eight) -> Eight = Eight(_mm512_mask_blend_pd(mask, b.0, a.0));
         fn from_bits(bits: __m512i) -> Eight = Eight(_mm512_castsi512_pd(bits));
         fn bits_of(bits: u64) -> __m512i = _mm512_set1_epi64(bits as i64);
@@ -127,6 +128,7 @@ impl Lanes for Four {
     instructions! {
         fn of(x: f64) -> Four = Four(_mm256_set1_pd(x));
         fn fma(self, factor: Four, term: Four) -> Four = Four(_mm256_fmadd_pd(self.0, factor.0, term.0));
+        fn sqrt(self) -> Four = Four(_mm256_sqrt_pd(self.0));
         fn both(a: __m256d, b: __m256d) -> __m256d = _mm256_and_pd(a, b);
         fn select(mask: __m256d, a: Four, b: Four) -> Four = Four(_mm256_blendv_pd(b.0, a.0, mask));
         fn from_bits(bits: __m256i) -> Four = Four(_mm256_castsi256_pd(bits));
