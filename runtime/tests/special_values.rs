@@ -2,6 +2,7 @@
 //! Annex F has them.
 
 use cotangent_runtime::math::*;
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
@@ -48,5 +49,52 @@ fn hyperbolic() {
             f64::from_bits(((k + 1023) as u64) << 52)
         };
         assert_eq!(log2(power), f64::from(k));
+    }
+}
+
+#[test]
+fn arcs() {
+    check! {
+        tan tan_f32: 0.0 => 0.0, -0.0 => -0.0, LEAST => LEAST, -1e-308 => -1e-308, INF => NAN, -INF => NAN,
+            NAN => NAN, FRAC_PI_2 => 1.633123935319537e16, PI => -1.2246467991473532e-16;
+        asin asin_f32: 0.0 => 0.0, -0.0 => -0.0, LEAST => LEAST, -1e-308 => -1e-308, 1.0 => FRAC_PI_2,
+            -1.0 => -FRAC_PI_2, 1.0 + f64::EPSILON => NAN, -2.0 => NAN, INF => NAN, -INF => NAN, NAN => NAN;
+        acos acos_f32: 1.0 => 0.0, -1.0 => PI, 0.0 => FRAC_PI_2, -0.0 => FRAC_PI_2, LEAST => FRAC_PI_2, 2.0 => NAN,
+            -1.0 - f64::EPSILON => NAN, INF => NAN, -INF => NAN, NAN => NAN;
+        atan atan_f32: 0.0 => 0.0, -0.0 => -0.0, LEAST => LEAST, -1e-308 => -1e-308, INF => FRAC_PI_2,
+            -INF => -FRAC_PI_2, MOST => FRAC_PI_2, NAN => NAN, 1.0 => FRAC_PI_4;
+    }
+}
+
+#[test]
+fn angles_of_points() {
+    let quarter = 3.0 * FRAC_PI_4;
+    for (y, x, want) in [
+        (0.0, 1.0, 0.0),
+        (0.0, -1.0, PI),
+        (0.0, 0.0, 0.0),
+        (0.0, -0.0, PI),
+        (1.0, 0.0, FRAC_PI_2),
+        (1.0, -0.0, FRAC_PI_2),
+        (INF, INF, FRAC_PI_4),
+        (INF, -INF, quarter),
+        (INF, 1.0, FRAC_PI_2),
+        (1.0, INF, 0.0),
+        (1.0, -INF, PI),
+        (LEAST, LEAST, FRAC_PI_4),
+        (LEAST, -LEAST, quarter),
+        (LEAST, MOST, 0.0),
+        (LEAST, -MOST, PI),
+        (MOST, LEAST, FRAC_PI_2),
+        (MOST, MOST, FRAC_PI_4),
+        (MOST, -MOST, quarter),
+        (LEAST, 1.0, LEAST),
+        (1e-308, 2.0, 5e-309),
+        (NAN, 1.0, NAN),
+        (1.0, NAN, NAN),
+        (NAN, INF, NAN),
+    ] {
+        same("atan2", &[y, x], atan2(y, x), want);
+        same("atan2", &[-y, x], atan2(-y, x), -want);
     }
 }

@@ -4,6 +4,7 @@
 //! `f32` itself. None of them calls the platform's math library, and none uses a fused
 //! multiply-add whose bits would differ without the instruction.
 
+mod atan_table;
 mod basic;
 mod exp;
 mod exp_table;
@@ -11,12 +12,14 @@ mod fused;
 mod gamma;
 mod gated;
 mod hyperbolic;
+mod inverse;
 mod lanes;
 mod log;
 mod log_table;
 mod log_two;
 mod many;
 mod narrow;
+mod tangent;
 mod trig;
 mod two;
 #[cfg(target_arch = "x86_64")]
@@ -28,10 +31,12 @@ pub use fused::{fma, fma_f32, has_fma};
 pub use gamma::polygamma;
 pub use gated::{GELU_CUBIC, GELU_LINEAR, NORMAL_DENSITY, gelu_erf, gelu_tanh, normal_cdf, silu};
 pub use hyperbolic::{cosh, sinh};
+pub use inverse::{acos, asin, atan, atan2};
 pub use log::{log, log1p};
 pub use log_two::{acosh, asinh, atanh, log2};
 pub use many::{Entry, Many, all_many, many};
 pub use narrow::*;
+pub use tangent::tan;
 pub use trig::{cos, sin};
 
 macro_rules! from_libm {
@@ -51,16 +56,6 @@ from_libm! {
     ceil(x) = ceil;
     /// The nearest integer; of two, the even one.
     round_even(x) = rint;
-    /// Tangent.
-    tan(x) = tan;
-    /// Arc sine.
-    asin(x) = asin;
-    /// Arc cosine.
-    acos(x) = acos;
-    /// Arc tangent.
-    atan(x) = atan;
-    /// Angle of the point `(x, y)`.
-    atan2(y, x) = atan2;
     /// `x` to the power `y`.
     pow(x, y) = pow;
     /// Cube root.

@@ -10,16 +10,16 @@ const ROUND: f64 = 1.5 * (1u64 << 52) as f64;
 const QUARTER: [f64; 3] = [1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21];
 
 /// An angle within an eighth of a turn, in two parts, and the quarter turns taken off.
-struct Angle<V: Lanes> {
-    quarters: V::Bits,
-    high: V,
-    low: V,
+pub struct Angle<V: Lanes> {
+    pub quarters: V::Bits,
+    pub high: V,
+    pub low: V,
 }
 
 /// The angle, and whether three parts of the quarter turn are enough for it: not far out, nor
 /// within a millionth of a multiple.
 #[inline(always)]
-fn reduce<V: Lanes>(x: V) -> (Angle<V>, V::Mask) {
+pub fn reduce<V: Lanes>(x: V) -> (Angle<V>, V::Mask) {
     let shifted = x * V::of(std::f64::consts::FRAC_2_PI) + V::of(ROUND);
     let k = shifted - V::of(ROUND);
     // The first two products are exact, and so is the first difference.
