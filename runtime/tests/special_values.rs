@@ -98,3 +98,99 @@ fn angles_of_points() {
         same("atan2", &[-y, x], atan2(-y, x), -want);
     }
 }
+
+#[test]
+fn roots_and_logistic() {
+    check! {
+        cbrt cbrt_f32: 0.0 => 0.0, -0.0 => -0.0, INF => INF, -INF => -INF, NAN => NAN, 27.0 => 3.0, -8.0 => -2.0,
+            LEAST => 1.7031839360032603e-108, MOST => 5.643803094122362e102, 1e-309 => 1.0000000000000006e-103;
+        rsqrt rsqrt_f32: 0.0 => INF, -0.0 => -INF, INF => 0.0, -1.0 => NAN, -INF => NAN, NAN => NAN, 4.0 => 0.5,
+            LEAST => 4.4989137945431964e161, MOST => 7.458340731200207e-155;
+        sigmoid sigmoid_f32: 0.0 => 0.5, -0.0 => 0.5, INF => 1.0, -INF => 0.0, NAN => NAN, MOST => 1.0, -MOST => 0.0,
+            -745.0 => LEAST, 40.0 => 1.0;
+        softplus softplus_f32: 0.0 => std::f64::consts::LN_2, INF => INF, -INF => 0.0, NAN => NAN, MOST => MOST,
+            -MOST => 0.0, -745.0 => LEAST, 710.0 => 710.0;
+    }
+    for (x, y, want) in [
+        (0.0, 0.0, 0.0),
+        (-0.0, -0.0, 0.0),
+        (-3.0, 4.0, 5.0),
+        (INF, NAN, INF),
+        (NAN, -INF, INF),
+        (NAN, 1.0, NAN),
+        (LEAST, 0.0, LEAST),
+        (MOST, 0.0, MOST),
+        (MOST, MOST, INF),
+        (1e-308, 1e-308, 1.414213562373095e-308),
+        (1e300, 1.0, 1e300),
+    ] {
+        same("hypot", &[x, y], hypot(x, y), want);
+        same("hypot", &[y, x], hypot(y, x), want);
+    }
+}
+
+#[test]
+fn powers() {
+    for (x, y, want) in [
+        (0.0, 3.0, 0.0),
+        (-0.0, 3.0, -0.0),
+        (-0.0, 2.0, 0.0),
+        (-0.0, 2.5, 0.0),
+        (0.0, -3.0, INF),
+        (-0.0, -3.0, -INF),
+        (-0.0, -2.0, INF),
+        (-0.0, -2.5, INF),
+        (0.0, INF, 0.0),
+        (0.0, -INF, INF),
+        (-1.0, INF, 1.0),
+        (-1.0, -INF, 1.0),
+        (1.0, NAN, 1.0),
+        (1.0, INF, 1.0),
+        (NAN, 0.0, 1.0),
+        (NAN, -0.0, 1.0),
+        (NAN, 1.0, NAN),
+        (2.0, NAN, NAN),
+        (-8.0, 1.0 / 3.0, NAN),
+        (-2.0, 3.0, -8.0),
+        (-2.0, 2.0, 4.0),
+        (-2.0, 1e300, INF),
+        (-2.0, -1e300, 0.0),
+        (-1.0, 9007199254740993.0, 1.0),
+        (-1.0, 9007199254740991.0, -1.0),
+        (-1.0, 2251799813685248.5, NAN),
+        (0.5, INF, 0.0),
+        (0.5, -INF, INF),
+        (2.0, INF, INF),
+        (2.0, -INF, 0.0),
+        (-2.0, -INF, 0.0),
+        (INF, 1e-300, INF),
+        (INF, -1e-300, 0.0),
+        (-INF, 3.0, -INF),
+        (-INF, 2.0, INF),
+        (-INF, 2.5, INF),
+        (-INF, -3.0, -0.0),
+        (-INF, -2.5, 0.0),
+        (2.0, 1024.0, INF),
+        (2.0, -1074.0, LEAST),
+        (2.0, -1076.0, 0.0),
+        (-2.0, 1025.0, -INF),
+        (-2.0, -1075.5, NAN),
+        (LEAST, 1.0, LEAST),
+        (LEAST, -1.0, INF),
+        (LEAST, 0.5, 2.2227587494850775e-162),
+        (MOST, 1.0, MOST),
+        (MOST, MOST, INF),
+        (MOST, -MOST, 0.0),
+        (1.0 + f64::EPSILON, MOST, INF),
+        (1.0 - f64::EPSILON / 2.0, MOST, 0.0),
+        (1.5, LEAST, 1.0),
+    ] {
+        same("pow", &[x, y], pow(x, y), want);
+    }
+    // Of small whole numbers a power that is one is exact.
+    for x in 2..20u32 {
+        for n in (0..).take_while(|&n| f64::from(x).powi(n) < 9e15) {
+            assert_eq!(pow(f64::from(x), f64::from(n)), u64::from(x).pow(n as u32) as f64);
+        }
+    }
+}

@@ -96,6 +96,36 @@ fn far(x: f64, [least, most]: [f64; 2], split: impl Fn(f64) -> Parts<f64>) -> f6
     }
 }
 
+/// `e` to the power `x` in two parts, for `|x|` below 708.
+#[inline(always)]
+pub fn exp_two<V: Lanes>(x: V) -> (V, V) {
+    let p = split(x);
+    let head = scaled(&p);
+    let more = head * p.rest;
+    let y = head + more;
+    (y, (head - y) + more)
+}
+
+/// The parts of `exp(x + low)`.
+#[inline(always)]
+fn split_two<V: Lanes>(x: V, low: V) -> Parts<V> {
+    let p = split(x);
+    Parts { rest: p.rest + (low + low * p.rest), ..p }
+}
+
+/// `exp(x + low)` up to 708 on both sides.
+#[inline(always)]
+pub fn exp_of_two_common<V: Lanes>(x: V, low: V) -> (V, V::Mask) {
+    (join(&split_two(x, low)), x.abs().lt(V::of(NEAR)))
+}
+
+/// `exp(x + low)`, `low` far below `x`.
+#[inline]
+pub fn exp_of_two(x: f64, low: f64) -> f64 {
+    let (y, near) = exp_of_two_common(x, low);
+    if near { y } else { far(x, [-745.2, 709.8], |x| split_two(x, low)) }
+}
+
 /// Half of `e` to the power `x`, also where the whole is past the largest number.
 #[cold]
 pub fn half_exp(x: f64) -> f64 {

@@ -24,8 +24,11 @@ fn curve<V: Lanes>(r: V) -> V {
 }
 
 /// `x = 2^k z` and `-log(inverse) = head + rest`, `z inverse = 1 + r + r_low` exactly.
-pub struct Row<V> {
+pub struct Row<V: Lanes> {
     pub k: V,
+    /// The part of `x` that is `2^k`, as an exponent to subtract.
+    pub scale: V::Bits,
+    pub inverse: V,
     pub head: V,
     pub rest: V,
     pub r: V,
@@ -42,16 +45,17 @@ pub fn table<V: Lanes>(bits: V::Bits, moved: f64) -> Row<V> {
     let rest = V::from_bits(V::lookup(&LOG, row, 2));
     let exponent = V::down::<52>(V::plus(from, V::bits_of(BIAS << 52)));
     let k = V::small(exponent) - V::of(BIAS as f64 + moved);
-    let z = V::from_bits(V::minus(bits, V::and(from, V::bits_of(0xfff << 52))));
+    let scale = V::and(from, V::bits_of(0xfff << 52));
+    let z = V::from_bits(V::minus(bits, scale));
     // In two parts, so that both products are exact.
     let upper = V::from_bits(V::and(z.bits(), V::bits_of(!0xffff_ffff)));
-    Row { k, head, rest, r: upper * inverse - V::of(1.0), r_low: (z - upper) * inverse }
+    Row { k, scale, inverse, head, rest, r: upper * inverse - V::of(1.0), r_low: (z - upper) * inverse }
 }
 
 /// `log(x) + extra` for positive normal bits, whose exponent `moved` lowers.
 #[inline(always)]
 fn normal<V: Lanes>(bits: V::Bits, moved: f64, extra: V) -> V {
-    let Row { k, head, rest, r, r_low } = table::<V>(bits, moved);
+    let Row { k, head, rest, r, r_low, .. } = table::<V>(bits, moved);
     let r = r + r_low;
     let base = k * V::of(LN2) + head;
     let high = base + r;

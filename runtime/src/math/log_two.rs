@@ -29,11 +29,22 @@ fn with_curve<V: Lanes>(base: V, r: V, r_low: V, more: V) -> (V, V) {
     (high, (lost + lost_too) + (more + low))
 }
 
-/// `log(x) + extra` for positive normal bits, whose exponent `moved` lowers.
+/// `log(x)` for positive normal bits, whose exponent `moved` lowers, in two parts.
 #[inline(always)]
-pub fn log_two<V: Lanes>(bits: V::Bits, moved: f64, extra: V) -> (V, V) {
+pub fn log_two<V: Lanes>(bits: V::Bits, moved: f64) -> (V, V) {
     let t = table::<V>(bits, moved);
     let (r, r_low) = sum(t.r, t.r_low);
+    with_curve(t.k * V::of(LN2) + t.head, r, r_low, t.k * V::of(LN2_REST) + t.rest)
+}
+
+/// `log(x + low)` for a positive `x` from `1e-300` to `1e300` and `low` below a unit of it.
+#[inline(always)]
+pub fn log_of_two<V: Lanes>(x: V, low: V) -> (V, V) {
+    let t = table::<V>(x.bits(), 0.0);
+    let (r, r_low) = sum(t.r, t.r_low);
+    // low / x, where 1 / x is the table's reciprocal over 1 + r, to 20 bits.
+    let power = V::from_bits(V::minus(V::bits_of(1023 << 52), t.scale));
+    let extra = (low * power * t.inverse) * ((V::of(1.0) - r) + r * r);
     with_curve(t.k * V::of(LN2) + t.head, r, r_low, (t.k * V::of(LN2_REST) + t.rest) + extra)
 }
 
@@ -76,7 +87,7 @@ fn log2_special(x: f64) -> f64 {
 #[inline(always)]
 fn log_of_sum<V: Lanes>(a: V, b: V, b_low: V) -> V {
     let (high, lost) = sum(a, b);
-    let (y, rest) = log_two(high.bits(), 0.0, (lost + b_low) / high);
+    let (y, rest) = log_of_two(high, lost + b_low);
     y + rest
 }
 
@@ -113,7 +124,7 @@ fn log_of_double(x: f64) -> f64 {
     if !(x < f64::INFINITY) {
         return x + x;
     }
-    let (y, rest) = log_two::<f64>(x.to_bits(), -1.0, 0.0);
+    let (y, rest) = log_two::<f64>(x.to_bits(), -1.0);
     y + rest
 }
 
@@ -149,10 +160,11 @@ pub fn atanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let (one, size) = (V::of(1.0), x.abs());
     let (above, above_low) = sum_ordered(one, size);
     let (below, below_low) = sum_ordered(one, -size);
-    let ratio = above / below;
+    let inverse = one / below;
+    let ratio = above * inverse;
     let (p, p_rest) = ratio.product(below);
     let left = ((above - p) - p_rest) + (above_low - ratio * below_low);
-    let (y, rest) = log_two(ratio.bits(), 0.0, left / above);
+    let (y, rest) = log_of_two(ratio, left * inverse);
     let y = V::select(size.lt(V::of(SMALL)), odd(size, &TAYLOR), V::of(0.5) * (y + rest));
     (y.signed(x), size.lt(one))
 }

@@ -17,15 +17,18 @@ mod lanes;
 mod log;
 mod log_table;
 mod log_two;
+mod logistic;
 mod many;
 mod narrow;
+mod power;
+mod root;
 mod tangent;
 mod trig;
 mod two;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
-pub use basic::{maximum, minimum, rsqrt, sigmoid, sign, softplus};
+pub use basic::{maximum, minimum, sign};
 pub use exp::{exp, exp2, expm1, tanh};
 pub use fused::{fma, fma_f32, has_fma};
 pub use gamma::polygamma;
@@ -34,8 +37,11 @@ pub use hyperbolic::{cosh, sinh};
 pub use inverse::{acos, asin, atan, atan2};
 pub use log::{log, log1p};
 pub use log_two::{acosh, asinh, atanh, log2};
+pub use logistic::{sigmoid, softplus};
 pub use many::{Entry, Many, all_many, many};
 pub use narrow::*;
+pub use power::pow;
+pub use root::{cbrt, hypot, rsqrt};
 pub use tangent::tan;
 pub use trig::{cos, sin};
 
@@ -56,16 +62,10 @@ from_libm! {
     ceil(x) = ceil;
     /// The nearest integer; of two, the even one.
     round_even(x) = rint;
-    /// `x` to the power `y`.
-    pow(x, y) = pow;
-    /// Cube root.
-    cbrt(x) = cbrt;
     /// Error function.
     erf(x) = erf;
     /// Complementary error function.
     erfc(x) = erfc;
-    /// Length of the vector `(x, y)`, without overflow on the way.
-    hypot(x, y) = hypot;
     /// Logarithm of the absolute value of the gamma function.
     lgamma(x) = lgamma;
 }

@@ -1,0 +1,69 @@
+//! The logistic function and its integral, with the exponential in two parts.
+//!
+//! A function `f_common` is good where its mask says so, which is nearly everywhere.
+
+use super::exp;
+use super::exp::exp_two;
+use super::lanes::Lanes;
+use super::log_two::log_of_two;
+use super::two::{polynomial, sum, sum_ordered};
+
+/// Up to this size the exponential and its reciprocal are normal numbers.
+const NEAR: f64 = 700.0;
+/// Below this `log(1 + t)` is its Taylor series.
+const SMALL: f64 = 1.0 / 4096.0;
+
+/// [`sigmoid`] up to [`NEAR`] on both sides.
+#[inline(always)]
+pub fn sigmoid_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let one = V::of(1.0);
+    let (t, t_rest) = exp_two(-x);
+    let (divisor, lost) = sum(one, t);
+    let y = one / divisor;
+    let (p, p_rest) = y.product(divisor);
+    let left = ((one - p) - p_rest) - y * (lost + t_rest);
+    (y + y * left, x.abs().lt(V::of(NEAR)))
+}
+
+/// Logistic function `1 / (1 + exp(-x))`, with full relative precision in both tails.
+#[inline]
+pub fn sigmoid(x: f64) -> f64 {
+    let (y, near) = sigmoid_common(x);
+    if near {
+        y
+    } else if x > 0.0 {
+        1.0
+    } else {
+        // What the divisor differs from 1 is lost in rounding.
+        exp(x)
+    }
+}
+
+/// [`softplus`] up to [`NEAR`] on both sides: the larger of `x` and 0, and `log(1 + exp(-|x|))`.
+#[inline(always)]
+pub fn softplus_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    const TAYLOR: [f64; 4] = [-0.5, 1.0 / 3.0, -0.25, 0.2];
+    let size = x.abs();
+    let (t, t_rest) = exp_two(-size);
+    let (argument, lost) = sum_ordered(V::of(1.0), t);
+    let (high, low) = log_of_two(argument, lost + t_rest);
+    let small = t.lt(V::of(SMALL));
+    let tail = V::select(small, t, high);
+    let tail_rest = V::select(small, t_rest + t * (t * polynomial(t, &TAYLOR)), low);
+    let above = V::select(V::of(0.0).lt(x), x, V::of(0.0));
+    let (main, lost) = sum(above, tail);
+    (main + (lost + tail_rest), size.lt(V::of(NEAR)))
+}
+
+/// `log(1 + exp(x))`, without overflow on the way.
+#[inline]
+pub fn softplus(x: f64) -> f64 {
+    let (y, near) = softplus_common(x);
+    if near {
+        y
+    } else if x > 0.0 {
+        x
+    } else {
+        exp(x)
+    }
+}
