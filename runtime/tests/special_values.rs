@@ -194,3 +194,12 @@ fn powers() {
         }
     }
 }
+
+#[test]
+fn gamma() {
+    check! {
+        lgamma lgamma_f32: 1.0 => 0.0, 2.0 => 0.0, 0.0 => INF, -0.0 => INF, -1.0 => INF, -170.0 => INF, -1e300 => INF,
+            INF => INF, -INF => INF, NAN => NAN, LEAST => 744.4400719213812, -LEAST => 744.4400719213812,
+            MOST => INF, 0.5 => 0.5723649429247001, 3.0 => std::f64::consts::LN_2, 2.5e305 => 1.7555118602376452e308;
+    }
+}

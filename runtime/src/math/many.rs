@@ -6,6 +6,7 @@ use super::exp::{exp_common, exp2_common, expm1_common, tanh_common};
 use super::gated::{gelu_tanh_common, silu_common};
 use super::hyperbolic::{cosh_common, sinh_common};
 use super::inverse::{acos_common, asin_common, atan_common};
+use super::lgamma::lgamma_common;
 use super::log::{log_common, log1p_common};
 use super::log_two::{acosh_common, asinh_common, atanh_common, log2_common};
 use super::logistic::{sigmoid_common, softplus_common};
@@ -150,6 +151,7 @@ forms! {
     atanh atanh_common atanh_f32;
     cbrt cbrt_common cbrt_f32;
     rsqrt rsqrt_common rsqrt_f32;
+    lgamma lgamma_common lgamma_f32;
     sigmoid sigmoid_common sigmoid_f32;
     softplus softplus_common softplus_f32;
     silu silu_common silu_f32;
@@ -238,7 +240,7 @@ mod tests {
     macro_rules! every_function {
         ($go:ident) => {
             $go!(exp exp_f32, exp2 exp2_f32, expm1 expm1_f32, log log_f32, log1p log1p_f32, log2 log2_f32, sinh sinh_f32,
- cosh cosh_f32, asinh asinh_f32, acosh acosh_f32, cbrt cbrt_f32, rsqrt rsqrt_f32, tan tan_f32, asin asin_f32, acos acos_f32, atan atan_f32, atanh atanh_f32, sin sin_f32,
+ cosh cosh_f32, asinh asinh_f32, acosh acosh_f32, cbrt cbrt_f32, lgamma lgamma_f32, rsqrt rsqrt_f32, tan tan_f32, asin asin_f32, acos acos_f32, atan atan_f32, atanh atanh_f32, sin sin_f32,
                 cos cos_f32, tanh tanh_f32, sigmoid sigmoid_f32, softplus softplus_f32, silu silu_f32, gelu_tanh gelu_tanh_f32)
         };
     }

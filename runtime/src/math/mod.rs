@@ -14,6 +14,8 @@ mod gated;
 mod hyperbolic;
 mod inverse;
 mod lanes;
+mod lgamma;
+mod lgamma_table;
 mod log;
 mod log_table;
 mod log_two;
@@ -35,6 +37,7 @@ pub use gamma::polygamma;
 pub use gated::{GELU_CUBIC, GELU_LINEAR, NORMAL_DENSITY, gelu_erf, gelu_tanh, normal_cdf, silu};
 pub use hyperbolic::{cosh, sinh};
 pub use inverse::{acos, asin, atan, atan2};
+pub use lgamma::lgamma;
 pub use log::{log, log1p};
 pub use log_two::{acosh, asinh, atanh, log2};
 pub use logistic::{sigmoid, softplus};
@@ -66,6 +69,4 @@ from_libm! {
     erf(x) = erf;
     /// Complementary error function.
     erfc(x) = erfc;
-    /// Logarithm of the absolute value of the gamma function.
-    lgamma(x) = lgamma;
 }

@@ -28,10 +28,12 @@ pub fn root<V: Lanes>(high: V, low: V) -> (V, V) {
 /// `c[0] + c[1] x + ...`, by halves.
 #[inline(always)]
 pub fn polynomial<V: Lanes, const N: usize>(x: V, c: &[f64; N]) -> V {
-    let mut terms = [V::of(0.0); N];
-    for (term, &c) in terms.iter_mut().zip(c) {
-        *term = V::of(c);
-    }
+    combined(x, c.map(V::of))
+}
+
+/// Likewise, of coefficients that differ between lanes.
+#[inline(always)]
+pub fn combined<V: Lanes, const N: usize>(x: V, mut terms: [V; N]) -> V {
     let (mut n, mut power) = (N, x);
     while n > 1 {
         for i in 0..n / 2 {

@@ -15,7 +15,6 @@ const ALLOWED: &[(&str, f64)] = &[
     ("normal_cdf", 4.0),
     ("gelu_erf", 4.5),
     ("gelu_tanh", 3.0),
-    ("lgamma", 1e6),
     ("digamma", 1e6),
 ];
 

@@ -1,0 +1,327 @@
+//! The logarithm of the gamma function around 1, 9/8, 5/4 and so on up to 71/8.
+
+/// With `c = 1 + i / 8` and `|v|` up to 1/16: `lgamma(c + v) = a + b v + s(v) v^2`, `a` and `b` in two
+/// parts each, then the coefficients of `s`, interpolated at the Chebyshev points.
+#[rustfmt::skip]
+pub static LGAMMA: [[u64; 15]; 64] = [
+    [
+        0x0000000000000000, 0x0000000000000000, 0xbfe2788cfc6fb619, 0x3c56cb90701fbfab, 0x3fea51a6625307d3,
+        0xbfd9a4d55beab2e5, 0x3fd151322ac7d855, 0xbfca8b9c17a83eb3, 0x3fc5b40cb0fec778, 0xbfc2703a29c22e84,
+        0x3fc010b376117512, 0xbfbc8030709cb3cb, 0x3fb99feb881da601, 0xbfb77f3ed1d35a52, 0x3fb58944b413c578,
+    ],
+    [
+        0xbfaebb5bd9a570d1, 0xbc34b288c85b4683, 0xbfd8dd1054e5dd5e, 0xbc6a24eee9e153a4, 0x3fe635cb6a4b519b,
+        0xbfd2b3c82e2d0b75, 0x3fc61925ede8bef7, 0xbfbdd5e8fb532deb, 0x3fb5915f305fc3b0, 0xbfb03caf13a4d096,
+        0x3fa91b050d98bbf6, 0xbfa3c657bff0d5e9, 0x3f9f96bfe92ab018, 0xbf99b07a3db85af2, 0x3f94ecc4cdb6773f,
+    ],
+    [
+        0xbfb92857d38caf41, 0xbc5d1f2d031dc189, 0xbfcd1d32879af85d, 0x3c6dc8e13c13fe24, 0x3fe328429d927c67,
+        0xbfcc533afa1c090c, 0x3fbdad1b9fd7bfcc, 0xbfb1de1433c25bd5, 0x3fa71ef365f21051, 0xbf9f39b6df23c07a,
+        0x3f95ae76b7b254f7, 0xbf8eb3aaa2f0eef2, 0x3f860da0836a0459, 0xbf801c96d80c4e15, 0x3f779d9633ceafc0,
+    ],
+    [
+        0xbfbe25359cc3ba24, 0x3c468ee5a8978af8, 0xbfb65b6a3ea07644, 0x3c5739a3a6c48aa5, 0x3fe0cf87b2d7d936,
+        0xbfc61afe371b0cb5, 0x3fb4c3c14d6270ed, 0xbfa68805ee753633, 0x3f9a5b515333afd4, 0xbf901f309747f6c6,
+        0x3f844e8deb380283, 0xbf7a1a8586214249, 0x3f7107c0c11d0296, 0xbf66960527ffe4cf, 0x3f5e15af6438d163,
+    ],
+    [
+        0xbfbeeb95b094c191, 0xbc5346863f58b075, 0x3fa2aed059bd608a, 0x3c0cd3d2ca77b63a, 0x3fdde9e64df22ef3,
+        0xbfc1ae55b180726c, 0x3fae0f840dad61da, 0xbf9da59d53748ee2, 0x3f8f9ca39daa76ea, 0xbf81a8ba500942c1,
+        0x3f7456f1ae9c8bbe, 0xbf67edaf2086ca3e, 0x3f5c972a9c3f7f77, 0xbf515a84196f06f4, 0x3f452de586a685a3,
+    ],
+    [
+        0xbfbbf2d6060df805, 0xbc4fc586783f4180, 0x3fc2da706f90c756, 0x3c6df76ba8568222, 0x3fdaeaf8f944ee16,
+        0xbfbcde12aa3e3891, 0x3fa6627edfcc97cf, 0xbf9436a59904aa59, 0x3f83c8eb7cd305b0, 0xbf7453aa5a0871e8,
+        0x3f658e3c989aa25c, 0xbf575e1163b797a2, 0x3f49bdfd583ad2ba, 0xbf3cce371973045e, 0x3f303795c69d5b64,
+    ],
+    [
+        0xbfb59b4fd6875a6e, 0xbc48611cf72ebf19, 0x3fcfad2d675283d3, 0xbc6d2a10e7fb96c4, 0x3fd87385c3c034c4,
+        0xbfb7f95d3d17c5a9, 0x3fa112f9cdb80001, 0xbf8c69a305c51da6, 0x3f79aef3265acd54, 0xbf68689d06f76d39,
+        0x3f57f89d0b770d0f, 0xbf4815c5322a3116, 0x3f389b10c3eeeb07, 0xbf298841ff34341c, 0x3f1aadc159c586a6,
+    ],
+    [
+        0xbfa8688de1676dea, 0x3c0c8a215fee2a5b, 0x3fd5af8e44364bf0, 0xbc6e9a47fdf64f45, 0x3fd663465af31633,
+        0xbfb4342673511899, 0x3f9a96aeb1de4cb1, 0xbf847f370e2e4371, 0x3f713392e114af02, 0xbf5e664b2624193e,
+        0x3f4bc9d3608d369a, 0xbf3a0222dc011b4d, 0x3f28c3d38489a828, 0xbf17f39ed076e819, 0x3f0757ad66c7a5f8,
+    ],
+    [
+        0x0000000000000000, 0x0000000000000000, 0x3fdb0ee6072093ce, 0x3c56cb90701fbfab, 0x3fd4a34cc4a60fa6,
+        0xbfb13e001a557607, 0x3f951322ac7d8483, 0xbf7e404fc218f3d0, 0x3f67add6eadb6a36, 0xbf538ac5c2ef4ae4,
+        0x3f40b36af88fd70a, 0xbf2d3fd15eb2d621, 0x3f1a1277e61ea3a3, 0xbf079b86febd2da5, 0x3ef58d7f45dbb230,
+    ],
+    [
+        0x3fad92b302b074fb, 0xbc456400643ca3f2, 0x3fe0033ef1fed86d, 0x3c85e88b61f97233, 0x3fd322e5d7bfb956,
+        0xbfadc0e76d6d8212, 0x3f90f76214a22aec, 0xbf76c5862ae72a36, 0x3f60b179192bfd32, 0xbf49d63b35291c02,
+        0x3f34b96198ca790a, 0xbf210b8faca9e624, 0x3f0c8e6ad8e1c76c, 0xbef84d5f58a53c72, 0x3ee4dd55b07214e4,
+    ],
+    [
+        0x3fbff797bba88502, 0xbc3c3103ce9106b2, 0x3fe2524cf7b2db82, 0x3c8dd89eb56b65ef, 0x3fd1d5a3f376e453,
+        0xbfa9eb4cd8bc9996, 0x3f8bb1c5a5dbe4e6, 0xbf7171c930caa2c8, 0x3f580a7c9ffae78e, 0xbf4181e9b425ca4c,
+        0x3f2a73e8ceb2f4c2, 0xbf14815e96923713, 0x3f00326a44967197, 0xbeea000cef46c5e1, 0x3ed5104a375ee656,
+    ],
+    [
+        0x3fc9b07cb5d6e073, 0x3c40a5dc17fe03de, 0x3fe47a642c89087d, 0x3c87444bbaaa05b2, 0x3fd0b219f9c915dc,
+        0xbfa6c55832240217, 0x3f86e108f78d4ba0, 0xbf6b25980905e21c, 0x3f51a42425c61286, 0xbf38417c9531d262,
+        0x3f215017bee0705b, 0xbf095ff786649c3a, 0x3ef2f53cf7dd18c3, 0xbedcca42286cb5a1, 0x3ec6135f257d84aa,
+    ],
+    [
+        0x3fd2383e809a67e8, 0xbc7823fe323a5c09, 0x3fe680425af12b5e, 0xbc546eb6bf0197a4, 0x3fcf62057f7296c9,
+        0xbfa427f4cc53f5f0, 0x3f831b4c4359dfe5, 0xbf656b48947b3bfb, 0x3f4a54d1cabdc372, 0xbf3123653d648784,
+        0x3f172e00848bcf07, 0xbf001a8ed9c6d590, 0x3ee6d289ddf3737d, 0xbed070891b7dcad0, 0x3eb7ed63600d3d8d,
+    ],
+    [
+        0x3fd815d9de2b88eb, 0x3c78de701d3cdf0d, 0x3fe867d72f956ce9, 0x3c83cc9fd6646575, 0x3fcd995a77d71d4f,
+        0xbfa1f64070e0f647, 0x3f801ca3b39d2da9, 0xbf611cde6a71fd18, 0x3f43f3d568e15e24, 0xbf28a778c2389516,
+        0x3f0fac747505ef7c, 0xbef4e9d0da11b4b6, 0x3edc2e581fad4a71, 0xbec34e3121453fe2, 0x3eaabbc7d35ef648,
+    ],
+    [
+        0x3fde69eac73eab05, 0xbc5057db2faf97ff, 0x3fea346fec1dc587, 0xbc64057e9ed7047b, 0x3fcc012ae051644f,
+        0xbfa01a88b861cc80, 0x3f7b696cf9da0419, 0xbf5ba7d3b200ea3a, 0x3f3ea8360b790ad9, 0xbf22059548250803,
+        0x3f060b2b1f35ca3b, 0xbeebbab4efb04c2b, 0x3ed1cde841bfc1f7, 0xbeb74077f12eb159, 0x3e9eb3fb2e2a9d20,
+    ],
+    [
+        0x3fe297070a2ffbd0, 0xbc7d948d5bc5f3a0, 0x3febe8d8332c3709, 0xbc5b126dd9ca7c67, 0x3fca92363d4b6f87,
+        0xbf9d08876525d762, 0x3f778103ba7b878d, 0xbf5693ce8b0fc343, 0x3f37d9555b46c900, 0xbf1abcbfaf7833fe,
+        0x3eff341e7edd4f0f, 0xbee2bc070f9a1881, 0x3ec6f9656419920b, 0xbeaca886c6f7fc48, 0x3e92144db892cb4e,
+    ],
+    [
+        0x3fe62e42fefa39ef, 0x3c7abc9e3b39803f, 0x3fed8773039049e7, 0x3c56cb90701fbfab, 0x3fc94699894c1f4d,
+        0xbf9a4d55beab2d6f, 0x3f744c8ab1f6120e, 0xbf529ad8a1fd7154, 0x3f32c40cac30b6c6, 0xbf141a13076a96ba,
+        0x3ef66d5f0c77c813, 0xbed9c1b4cd3e2d85, 0x3ebe385cabb8e4b6, 0xbea209a3807582d6, 0x3e85c96aed1ee734,
+    ],
+    [
+        0x3fe9f8113b265769, 0x3c818e023d1eb18d, 0x3fef124e010de77c, 0x3c89ac4f25bd35f7, 0x3fc8198146f8cde8,
+        0xbf97ef828938c5ff, 0x3f71a5950c767213, 0xbf4eed186c178ac0, 0x3f2dd7bacc94e2ba, 0xbf0e99bde51cd179,
+        0x3ef05931507ec794, 0xbed1fd2ee76fb5cf, 0x3eb43abbdc9dcad3, 0xbe972681ed934ad7, 0x3e7ad09435f75f99,
+    ],
+    [
+        0x3fedf216e434a8ec, 0x3c7798367e4e8fbe, 0x3ff0459842f5df88, 0x3c9608c121d224bf, 0x3fc706ef688253b6,
+        0xbf95df43307a7ccd, 0x3f6ede2fea1dad45, 0xbf49e80723be7d05, 0x3f27f549c31e0e32, 0xbf078e71bff9ea4a,
+        0x3ee82568cae833a8, 0xbec97f89756a6cc7, 0x3eab86eaf3772c2e, 0xbe8e3f81698369de, 0x3e70d36b709257db,
+    ],
+    [
+        0x3ff10d17244ceb80, 0x3c9d77f57fde8938, 0x3ff0f9d3c56cf009, 0xbc8b4270e70522ba, 0x3fc60b8f6e409e9a,
+        0xbf940ffb92b94e05, 0x3f6b25b961028ab8, 0xbf45dbe0d454a832, 0x3f2367bad93108ec, 0xbf025303f09f962b,
+        0x3ee20bfadd6fbb16, 0xbec251253f0bbbcc, 0x3ea30317478ae22f, 0xbe84170cb2150f48, 0x3e657fd9c741b24e,
+    ],
+    [
+        0x3ff3373018970a36, 0xbc91f8a93cc89ef5, 0x3ff1a68793defc15, 0x3c9852ae2da9801f, 0x3fc52494db9b8c8c,
+        0xbf927781d4bb093a, 0x3f67ff6b372ef93b, 0xbf429143cf153aa4, 0x3f1fb1924e598dc8, 0xbefcc9177376af99,
+        0x3edb471a24bc20e2, 0xbebaa5f5b807dbd2, 0x3e9aa162fd647663, 0xbe7b193a120ee5dd, 0x3e5beef76dbd94c8,
+    ],
+    [
+        0x3ff5766f21f2e8b6, 0xbc66fb7f645abdf5, 0x3ff24c4d1de317fb, 0xbc90014e8eb56bc0, 0x3fc44fa149fb1afd,
+        0xbf910d92cdb9c755, 0x3f65506ea0ab3cfc, 0xbf3fbd3247e41675, 0x3f1a14508d8e377d, 0xbef6d03572bec50c,
+        0x3ed4d4382975bc9c, 0xbeb39c88acdeccd3, 0x3e92e4cc318cf30d, 0xbe7289c19d98a29e, 0x3e526e2a6fa41a56,
+    ],
+    [
+        0x3ff7c9ff21d3df69, 0x3c9d7a618f4e9a57, 0x3ff2ebac53262895, 0xbc75a5a8099a0de0, 0x3fc38ab02a5e1608,
+        0xbf8f96d28c6319a5, 0x3f63039996d27941, 0xbf3b489d106fbe89, 0x3f159c9bea863628, 0xbef23b55257f6e6d,
+        0x3ed00eeca7eaf6b6, 0xbead2e25aa9b3323, 0x3e8b227eed559883, 0xbe69b3e44ce1fd10, 0x3e48acc4a8e7c383,
+    ],
+    [
+        0x3ffa311b02440ee1, 0x3c823051fa3920ce, 0x3ff3851e2fd8e3de, 0xbc9ee8cdd27b439a, 0x3fc2d406d068f49c,
+        0xbf8d56dcfaf49164, 0x3f610816439106b5, 0xbf37945d5c553d73, 0x3f12071dc28a3358, 0xbeed5e50f6380910,
+        0x3ec8fbc8e507462a, 0xbea5ee059ff0dd98, 0x3e83b4b334353b4d, 0xbe620a58351f0dde, 0x3e40be0d87533d8f,
+    ],
+    [
+        0x3ffcab0bfa2a2002, 0x3c89136fea076849, 0x3ff4190ed71d7a49, 0xbc827be347515d60, 0x3fc22a27c22fad85,
+        0xbf8b51fa807f70fe, 0x3f5ea0c8ce2a7476, 0xbf347afa062b4a05, 0x3f0e430b5d8add21, 0xbee7d39f1216d48c,
+        0x3ec3992b08f3d49e, 0xbea0a33c3a5a837c, 0x3e7ceccc39e0853b, 0xbe599ecd472eb267, 0x3e37026f8d8ed93d,
+    ],
+    [
+        0x3fff37280ef6ef35, 0xbc95c779d0b3172e, 0x3ff4a7df527278dd, 0xbc7455762f66dbc0, 0x3fc18bc88c31bd1d,
+        0xbf898065917ef9ec, 0x3f5ba3366d78afd8, 0xbf31df31153c4c6f, 0x3f098bb8815eaacc, 0xbee37679bf37010c,
+        0x3ebefd8048fc8e06, 0xbe9978680cb741b9, 0x3e75708363db8949, 0xbe5264448c1c5557, 0x3e30000d0e680017,
+    ],
+    [
+        0x4000ea6864c19994, 0x3cabe57eb4b99ae7, 0x3ff531e707e22e4d, 0x3c911c725ce5d5fa, 0x3fc0f7c989d5a3ff,
+        0xbf87db93ef273c2d, 0x3f5905b3ee70c1c1, 0xbf2f53f5602029ca, 0x3f05ae6e7364559e, 0xbee0000cb2c4d948,
+        0x3eb8aef02743f357, 0xbe93a8cb54901920, 0x3e700a1c4444d9dc, 0xbe4aad3b6f418327, 0x3e268086bda50eb4,
+    ],
+    [
+        0x400241b90aee4edd, 0xbca282e7fcf64d5c, 0x3ff5b774f4d53be3, 0xbc81c72e88348b06, 0x3fc06d2f3610dc68,
+        0xbf865dfcc60b1386, 0x3f56b9b5a6a25ba1, 0xbf2b92244ccc82e2, 0x3f027ec01ded816c, 0xbeda77458f6be1b6,
+        0x3eb3cbfe5e9af6a8, 0xbe8e965ad979d322, 0x3e6835c03d063a34, 0xbe4388c53417da85, 0x3e1ffb02fc5d6b3a,
+    ],
+    [
+        0x4003a140a3a623cb, 0xbca1c5fb3c9de136, 0x3ff638d0b871453a, 0xbc68d8456e21b5e0, 0x3fbfd639639f967b,
+        0xbf8502eac88f330b, 0x3f54b33e11647379, 0xbf285bbe1d4addd6, 0x3effb48a22d92b12, 0xbed6034f0619257a,
+        0x3eaff6b3965ccda8, 0xbe87f8b6b1e7d105, 0x3e626c2882c251a8, 0xbe3cde938536474d, 0x3e16f3ca885aabc3,
+    ],
+    [
+        0x400508be1d8bc706, 0x3ca3e334db40da96, 0x3ff6b63b7629b6e0, 0x3c91192d075c3bfa, 0x3fbee19e81b2a257,
+        0xbf83c65786771f62, 0x3f52e85c041e95a6, 0xbf259947e4242c60, 0x3efb4c45647e0339, 0xbed26841789d4c20,
+        0x3ea9f6b4895071d8, 0xbe82eb1814872c6d, 0x3e5c4198d7cdc911, 0xbe35844cdac07931, 0x3e10a0be179da4af,
+    ],
+    [
+        0x400677f44aba1adc, 0x3c90b620b67b866a, 0x3ff72ff0976a6cd9, 0x3c874f4e1d551b32, 0x3fbdfb35186ecda0,
+        0xbf82a4cdf25b76e4, 0x3f5150c56a6587b3, 0xbf2337bfa746e21e, 0x3ef79a797c97c528, 0xbecef0ac80f9f097,
+        0x3ea5369b8eab3da7, 0xbe7e0efac8369fee, 0x3e55d46ac9fdca4b, 0xbe302ae387b3fa1a, 0x3e084e91fdd07643,
+    ],
+    [
+        0x4007eea98a778757, 0x3c8b2c93439b4dab, 0x3ff7a62671e967ff, 0xbc9cd849b1730189, 0x3fbd21cb07e99ea1,
+        0xbf819b528617f3ad, 0x3f4fcb0f624e9587, 0xbf2127aa79f03e5f, 0x3ef47dbb6f7207a8, 0xbeca20ab2ee4ea37,
+        0x3ea16d916e31ad1e, 0xbe780772d2a387c3, 0x3e50fba2623d5ce1, 0xbe287be3bdc54ee0, 0x3e01ea815a46936f,
+    ],
+    [
+        0x40096ca77c922cf9, 0xbca30bfc76afc5de, 0x3ff8190ed71d7a49, 0xbc827be347515d60, 0x3fbc544f845f5b0b,
+        0xbf80a74fd5d4c654, 0x3f4d41919c54e8ec, 0xbf1eb8b4e579f4e7, 0x3ef1db6c106b0f9a, 0xbec629e9ff33c955,
+        0x3e9cc9584799242c, 0xbe7352c639c5adcb, 0x3e4a999694b3661c, 0xbe22acc8540cecd4, 0x3dfa9f558ea42735,
+    ],
+    [
+        0x400af1babd1584f8, 0xbc8038636e051ea4, 0x3ff888d79081fcbe, 0xbc7c1766ab85e382, 0x3fbb91ceaf8b34a5,
+        0xbf7f8d0d4f5a572e, 0x3f4afb2a32bd9318, 0xbf1b96bd1b38e026, 0x3eef3c69bce19683, 0xbec2e1d2cdcf286a,
+        0x3e97e46a8686dbe1, 0xbe6f40f2e5822dcb, 0x3e44f675c4f99878, 0xbe1cafc089be0a4b, 0x3df3ee255dcf6f49,
+    ],
+    [
+        0x400c7db2a73efc17, 0xbca709dcf306961e, 0x3ff8f5aacba5f211, 0x3c606b1a6eb63756, 0x3fbad96ddf67f59c,
+        0xbf7dee01b57d5946, 0x3f48ef6e39d866b3, 0xbf18d8248577dfeb, 0x3eeb69c41c069703, 0xbec026f41db9c7cf,
+        0x3e93ec868e9a2f01, 0xbe69691d68d31a6a, 0x3e409e841f10bb48, 0xbe162daefd55c915, 0x3dee0e78a7254175,
+    ],
+    [
+        0x400e10611ec2972f, 0xbca49bf73ab41319, 0x3ff95faf787d7667, 0xbc9ed4f65a0ba499, 0x3fba2a687412ace6,
+        0xbf7c6e0d20aac34c, 0x3f47172e622dc810, 0xbf166e8a8c4d0ccc, 0x3ee823036fa3c744, 0xbebbbdc213c55424,
+        0x3e90b082f27d347d, 0xbe64c3f1f898cc82, 0x3e3a806d4cecf1d6, 0xbe11413f3ad02650, 0x3de6d1ec88c72e25,
+    ],
+    [
+        0x400fa99a5e94985a, 0xbcaf42fe9dcfbd29, 0x3ff9c7099bff7e1e, 0xbc9f8ccfca35fdd8, 0x3fb9840d2469dc03,
+        0xbf7b0a2a509f0ae7, 0x3f456c4277746d5e, 0xbf144deba1f01472, 0x3ee5516d76840913, 0xbeb7e931b81cbffe,
+        0x3e8c148551e6e70f, 0xbe610d4c1c3d647a, 0x3e353ec63bd28fba, 0xbe0b02857a4d2d0e, 0x3de170870701ff42,
+    ],
+    [
+        0x4010a49a664571a8, 0x3c8f09cf6f4d0a08, 0x3ffa2bda98c1ee3a, 0x3c8b471bc9880940, 0x3fb8e5bbada46c1d,
+        0xbf79bfaf7247b3dc, 0x3f43e95e998ea09c, 0xbf126c327876a54a, 0x3ee2e265257f56cb, 0xbeb4aea4912d18d3,
+        0x3e87b81557357294, 0xbe5c22935409ddb4, 0x3e311ea3bf076fc5, 0xbe0542d12cb3f640, 0x3ddad28b3362ce08,
+    ],
+    [
+        0x4011778468a0d888, 0x3cbf1603b91a1fe5, 0x3ffa8e416efea2be, 0x3c8e0befcc7d86fc, 0x3fb84ee2d5c60710,
+        0xbf788c417bef92b4, 0x3f4289f0357e6675, 0xbf10c0df7a9d0bb9, 0x3ee0c69963efa6c9, 0xbeb1f320d3e0284f,
+        0x3e841d0df6c5bc90, 0xbe575050e520836c, 0x3e2bba2bdeeb01de, 0xbe00d3ccf82aff42, 0x3dd4c00fe11bd510,
+    ],
+    [
+        0x40124d7859e1f4dd, 0xbc5595dbcebd3465, 0x3ffaee5af5319c82, 0xbc859651becbc16f, 0x3fb7befeb3c1e5fe,
+        0xbf776dc98660a681, 0x3f414a0133c5a82e, 0xbf0e89835b30c170, 0x3edde2c1c6db8333, 0xbeaf41bad937e0d6,
+        0x3e811e9ea01bbec4, 0xbe536681bedc6f95, 0x3e268f5ba14a3ec6, 0xbdfac6a104de0904, 0x3dd025048fbc310d,
+    ],
+    [
+        0x401326643c4479c9, 0x3caa53c2789a6631, 0x3ffb4c420a50ad7c, 0x3c6c76d94920f0e7, 0x3fb735973273d5ec,
+        0xbf76626bc9b31b55, 0x3f40262026c6c756, 0xbf0be37a89880eb3, 0x3edab0713fc71a47, 0xbeab4c58e443c954,
+        0x3e7d3f2595a167fe, 0xbe5035996b882397, 0x3e22705b13b31750, 0xbdf568e5a4c2d780, 0x3dc94294a81cc6c6,
+    ],
+    [
+        0x40140236e1b442e9, 0x3c99acc799fbed74, 0x3ffba80fc2757fdd, 0x3c7c1a8cd79954b0, 0x3fb6b23ec5793c42,
+        0xbf75687ff5b5facd, 0x3f3e36990a38be45, 0xbf09853a14674109, 0x3ed7e4ba53b9af04, 0xbea7e947e51f671b,
+        0x3e791141a9f37954, 0xbe4b3104d4b52174, 0x3e1e45a22e03cdb7, 0xbdf1337ece3688d2, 0x3dc3dd6941f3e7fe,
+    ],
+    [
+        0x4014e0dfde18c6e8, 0xbc3ee792c656eb66, 0x3ffc01db8eb222d4, 0x3c746650438bdeb7, 0x3fb634914879f473,
+        0xbf747e8aab7946aa, 0x3f3c4dcc5ccc1091, 0xbf0765d8c804cb05, 0x3ed570f189adff45, 0xbea500ec4f3b6f9b,
+        0x3e758e3f5ad91ff2, 0xbe46e4516f7dbe0c, 0x3e18f3ef54966be6, 0xbdebc44e1c25bdab, 0x3dbf66bddc9e2385,
+    ],
+    [
+        0x4015c24f7acdebe6, 0x3ca6f4969cee7537, 0x3ffc59bb60ad1725, 0x3c5e98ca0004396c, 0x3fb5bc3302ae0518,
+        0xbf73a337e85224ed, 0x3f3a8d3f409bab92, 0xbf057db076f71a21, 0x3ed348c39bc2d89e, 0xbea27fdbd8354c0b,
+        0x3e729812d3c12af3, 0xbe43574275264390, 0x3e14a68443b37efe, 0xbde68293c021e878, 0x3db8f04b8eeb9d3a,
+    ],
+    [
+        0x4016a676ab2aa095, 0xbcb255bd9aa1e19b, 0x3ffcafc3ca8b2106, 0x3c8dfda63d086166, 0x3fb548cfc97034df,
+        0xbf72d5563b5604d0, 0x3f38f0e4c0781343, 0xbf03c62ad5fb2e2a, 0x3ed161cbdc3094a8, 0xbea0560e295b318f,
+        0x3e70166f8f6d0972, 0xbe406589a884efa1, 0x3e1127c59642e393, 0xbde2536a47d1af73, 0x3db3e5df73c1cb72,
+    ],
+    [
+        0x40178d4701f980c1, 0xbcbf84fc127166b9, 0x3ffd04081b9a1bbd, 0x3c6d7774d67b2ab0, 0x3fb4da1a3d820940,
+        0xbf7213d2a539b23b, 0x3f37752a6c98f978, 0xbf02399742424e48, 0x3ecf667da2a0f22b, 0xbe9cec716a0dd0cb,
+        0x3e6beb322a9a63d5, 0xbe3be484d9cb1a65, 0x3e0c9bcb76e2bb7f, 0xbdddf5d5b97f82f4, 0x3dafe4cd2079904c,
+    ],
+    [
+        0x401876b2a7cb2405, 0xbcb31edf4e2ec4c4, 0x3ffd569a7a2006eb, 0xbc8f2bb7286114d7, 0x3fb46fcb1f54c99b,
+        0xbf715db50819cb5b, 0x3f3616e7d249c8b7, 0xbf00d307c13fa379, 0x3ecc6b49ba76229e, 0xbe99aa982e2b9555,
+        0x3e684aed16af6547, 0xbe37cca6ed1c0f6c, 0x3e07f0445f9ac090, 0xbdd89621cd8e023d, 0x3da9ab9d194e844e,
+    ],
+    [
+        0x401962ac520c977e, 0x3cbdd7d8ba307c27, 0x3ffda78bfaa3fe8d, 0xbc919a236d03d5d3, 0x3fb409a0b73bee1b,
+        0xbf70b21d113a948e, 0x3f34d35072d09e13, 0xbeff1c67c2f425a8, 0x3ec9c54361e1f596, 0xbe96d417585eca50,
+        0x3e6531b2eefe287f, 0xbe345e612a8a2f36, 0x3e04195eae5bc8d6, 0xbdd440a75c0216e3, 0x3da4bf2443171357,
+    ],
+    [
+        0x401a51273acf01ca, 0xbcaf67618ce3bfbd, 0x3ffdf6ecb4fb5827, 0xbc91c67a2c313738, 0x3fb3a75e4ee59d09,
+        0xbf70103f8a7d60dd, 0x3f33a7e7cf2219bb, 0xbefccec0d22adfaa, 0x3ec7698bfe8f7e30, 0xbe9459737e3fc7a1,
+        0x3e6289d7d499b63a, 0xbe317bca16dc6373, 0x3e00ee4b338eafab, 0xbdd0be403d3c65c7, 0x3da0d581ad2ad4e2,
+    ],
+    [
+        0x401b4217192f9a5b, 0x3c8fae0b248e8cec, 0x3ffe44cbd75b6084, 0x3c92c7f193f0c81c, 0x3fb348cbb9da0c62,
+        0xbf6eeec8089a5416, 0x3f32927731419836, 0xbefab695ea2f5f77, 0x3ec54ed2dd3221ba, 0xbe922da7e88f6da3,
+        0x3e60417a51f9f053, 0xbe2e1953d9101f97, 0x3dfc9d3af8d3da59, 0xbdcbc7d8ee807c72, 0x3d9b6c59f9fad42d,
+    ],
+    [
+        0x401c35701a50ff06, 0xbc985af1ab8d6b92, 0x3ffe9137b7a7e563, 0x3c9c23d18186ceb8, 0x3fb2edb4eb166c0d,
+        0xbf6dcdc59679444a, 0x3f319104ebb3ca74, 0xbef8ce31ae903175, 0x3ec36d16671ec674, 0xbe9045b9292c51e6,
+        0x3e5c93983bb340bb, 0xbe29faa2e8e32172, 0x3df840ed43070552, 0xbdc71ffb44ef9eb8, 0x3d966b5a624cc073,
+    ],
+    [
+        0x401d2b26dad896ac, 0x3c7cd77b070df1a8, 0x3ffedc3de32f99a8, 0xbc9d75d2bf5f1bc9, 0x3fb295e9961e5242,
+        0xbf6cbc463d31d89f, 0x3f30a1ccd3f3b979, 0xbef7109144f55732, 0x3ec1bd7025c60b51, 0xbe8d30b85f38cadb,
+        0x3e592cffd9cc62cf, 0xbe267b629ed59955, 0x3df49e391af25791, 0xbdc34fe7ff869e13, 0x3d9264d71b4614e0,
+    ],
+    [
+        0x401e233060e41f7f, 0x3cb3cf483b899ae1, 0x3fff25eb2d014869, 0xbc93775443f1f6af, 0x3fb2413cda19dd03,
+        0xbf6bb9333dc52ae9, 0x3f2f86738e0ada21, 0xbef5794be03fe9b9, 0x3ec039e9921c307d, 0xbe8a3b5b7ee0ca9c,
+        0x3e563aa8b1baedf6, 0xbe238145cf82e177, 0x3df193c6ab5289a4, 0xbdc02dbf24826b89, 0x3d8e495757cf44db,
+    ],
+    [
+        0x401f1d82166cc95c, 0x3ca40ef5ffc3811e, 0x3fff6e4bbaff8ad5, 0x3c8aaffa30ca436d, 0x3fb1ef84f5c8c1e5,
+        0xbf6ac38dd9069edf, 0x3f2de7c01f11279e, 0xbef4047dff14bfff, 0x3ebdbab0289ab955, 0xbe879dee191fe017,
+        0x3e53ab6b68ff4c36, 0xbe20f6afa8cae13a, 0x3dee0d53ed54fcb2, 0xbdbb308f4c3e6d7a, 0x3d890462782e6bdb,
+    ],
+    [
+        0x40200d08e2072be8, 0x3ccaf6bc9b890522, 0x3fffb56b11d42cd8, 0xbc8a6e15f8f8c8fd, 0x3fb1a09b033ce882,
+        0xbf69da6ce07fd275, 0x3f2c64f116e23486, 0xbef2aeb7c15dbf73, 0x3ebb467dd180f410, 0xbe854cf9def648b0,
+        0x3e5170e40a29b96d, 0xbe1d939c875c9dae, 0x3de9c22370fdcb17, 0xbdb6ea15acfe83a9, 0x3d84bb272e92af12,
+    ],
+    [
+        0x40208c6ac614e05c, 0xbcc0c20cf0a5d070, 0x3ffffb541fe080e1, 0xbc9f90d44c6ee3c9, 0x3fb1545aba733137,
+        0xbf68fcfa8fbbcace, 0x3f2afbb8ea2f2330, 0xbef174edd439dfe0, 0x3eb90f6bbe79b16a, 0xbe833eaf55b003ed,
+        0x3e4efdeda0cf0a4b, 0xbe19d7c7d5ad7f4a, 0x3de6227efa082087, 0xbdb35dbf1cb52ad5, 0x3d813b9923745f2e,
+    ],
+    [
+        0x40210ce1f32dcc30, 0xbcba6cba31db10b8, 0x40002008a3a23e5d, 0xbcafbeaaccf40953, 0x3fb10aa239ffbc61,
+        0xbf682a72a4875205, 0x3f29aa036fc773f8, 0xbef0546c8a685c79, 0x3eb70ea8377bb956, 0xbe816aa34a913abd,
+        0x3e4b96d7ee8a2ed5, 0xbe16a16a07ba4209, 0x3de311705b2d94e9, 0xbdb06994027cf6be, 0x3d7cbc6dbfb31e74,
+    ],
+    [
+        0x40218e69cd9faf7d, 0x3cad522e4bcd99d2, 0x400041d63389c239, 0x3c9506d223a8ec0a, 0x3fb0c351d51d425c,
+        0xbf676220ae113a8e, 0x3f286def79307eb1, 0xbeee9599931db91f, 0x3eb53e3c51eb8a5f, 0xbe7f932f358b2fc3,
+        0x3e489b3bf3922e9c, 0xbe13dc25a6759a90, 0x3de07740ad8561d3, 0xbdabe4703f00b52e, 0x3d780764be1847ee,
+    ],
+    [
+        0x402210fde03cb7cd, 0xbcc0e0be0f363fd3, 0x4000631771e59a6b, 0x3c89621e991f4529, 0x3fb07e4be6858724,
+        0xbf66a35e8bfb0ca7, 0x3f2745c938cba2bf, 0xbeecabd5074e62a0, 0x3eb398ed99ced635, 0xbe7caa9a7b8502df,
+        0x3e45fc6d46d1d48e, 0xbe1176fa21d5ba54, 0x3ddc80e9c0b23af9, 0xbda7c31bc18aa5fa, 0x3d74264ad6f8686f,
+    ],
+    [
+        0x40229499da80f536, 0xbccec6693a931cf2, 0x400083d0d78f1f45, 0xbcaaa98e415018bd, 0x3fb03b74a78c4449,
+        0xbf65ed931762dd0a, 0x3f26300559077a22, 0xbeeae7b9002779c8, 0x3eb21a24541409c9, 0xbe7a10bbceed6ddb,
+        0x3e43adf02b60c202, 0xbe0ec75663e0e928, 0x3dd8b9feccf13c70, 0xbda44b4b05ba7d2d, 0x3d70f15f56993711,
+    ],
+    [
+        0x402319398ed5be28, 0x3ccd2500f48436f5, 0x4000a406a791b545, 0x3caa889a224b48ed, 0x3faff564160d0ace,
+        0xbf654030f0c15988, 0x3f252b3cac6b24ba, 0xbee945da83b385f5, 0x3eb0bdd598d81c1a, 0xbe77bc37d302e489,
+        0x3e41a51ef74c69d3, 0xbe0b2c8a25559da9, 0x3dd57f3710afad4e, 0xbda15fcd6c60ecd9, 0x3d6c9193bab8a15a,
+    ],
+    [
+        0x40239ed8f0f0afd8, 0xbcc547d99f3cec04, 0x4000c3bcf27b930e, 0x3ca1b030e8868012, 0x3faf77d7372d9e7b,
+        0xbf649ab56e29bd38, 0x3f24362861e7e610, 0xbee7c329c1757351, 0x3eaf00e14d2e5de6, 0xbe75a4ee77c50d4c,
+        0x3e3fb1be66c7f890, 0xbe08096fa24ce194, 0x3dd2ba92f9168158, 0xbd9dd19e59537e00, 0x3d6825e2cff8cb41,
+    ],
+    [
+        0x40242574144c2f81, 0x3c6719687e3cfc75, 0x4000e2f7996e3774, 0x3c93d1371407bc8a, 0x3faefe14ba05abb8,
+        0xbf63fca7a6118399, 0x3f234f9eabe4d332, 0xbee65ce7635e60a1, 0x3eacbd9dd5a68541, 0xbe73c3cd936edcf0,
+        0x3e3c82c715b34cb0, 0xbe054d0a36c00941, 0x3dd059c8c88eed1a, 0xbd99a59b8954915b, 0x3d64766233b83339,
+    ],
+    [
+        0x4024ad072ab7818c, 0x3cccd6639da58822, 0x400101ba50f450b1, 0x3ca13ba61acc9e5c, 0x3fae87f160849a4a,
+        0xbf636597934799da, 0x3f22768fcb042dec, 0xbee5109b41c7866e, 0x3eaaac4ca67a74e9, 0xbe7212aa90d75ed8,
+        0x3e39aff067c79267, 0xbe02e8f9ec2828f7, 0x3dcc9b333a4a6eaa, 0xbd961b86ee3e2ad8, 0x3d6161aa413054a8,
+    ],
+];
