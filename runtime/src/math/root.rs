@@ -79,7 +79,7 @@ pub fn rsqrt(x: f64) -> f64 {
     let (y, fine) = rsqrt_common(x);
     if fine {
         y
-    } else if x >= LARGE && x < f64::INFINITY {
+    } else if (LARGE..f64::INFINITY).contains(&x) {
         0.5 * rsqrt_common(0.25 * x).0
     } else {
         1.0 / x.sqrt()
@@ -111,8 +111,8 @@ fn hypot_special(x: f64, y: f64) -> f64 {
         return f64::INFINITY;
     }
     let (large, small) = if a < b { (b, a) } else { (a, b) };
-    if !(small > large * 1e-20) {
-        // The smaller one is lost in rounding. A NaN comes here.
+    if small.is_nan() || large.is_nan() || small <= large * 1e-20 {
+        // The smaller one is lost in rounding.
         return large + small;
     }
     let scale = if large < 1.0 { 2f64.powi(600) } else { 2f64.powi(-600) };

@@ -32,11 +32,11 @@ impl Vector {
         {
             use std::arch::is_x86_feature_detected as has;
             let ymm = has!("avx2") && has!("fma");
-            return match allowed {
+            match allowed {
                 VectorWidth::Widest | VectorWidth::Bits512 if ymm && has!("avx512f") => Some(Vector::Zmm),
                 VectorWidth::Bits128 => None,
                 _ => ymm.then_some(Vector::Ymm),
-            };
+            }
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
