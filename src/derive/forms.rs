@@ -46,10 +46,11 @@ pub(super) fn copy_with(
     graph: &Graph,
     extra: &[(Arc<str>, ValueType)],
 ) -> Result<(Recorder, Vec<ValueId>, Vec<ValueId>), GraphError> {
-    let mut copy = Graph::new();
-    let mut map = Vec::with_capacity(graph.len());
+    // Some two operations more per operation.
+    let inputs = graph.inputs().len();
+    let mut copy = Graph::with_capacity(inputs + extra.len(), 3 * graph.nodes().len());
     for (v, input) in graph.input_values().zip(graph.inputs()) {
-        map.push(copy.push_input(input.name.clone(), graph.ty(v).clone())?);
+        copy.push_input(input.name.clone(), graph.ty(v).clone())?;
     }
     // A graph that was derived before has inputs of these names.
     let mut taken: HashSet<Arc<str>> = graph.inputs().iter().map(|input| input.name.clone()).collect();
@@ -61,10 +62,8 @@ pub(super) fn copy_with(
         }
         added.push(copy.push_input(name, ty.clone())?);
     }
-    for node in graph.nodes() {
-        let operands: Vec<ValueId> = node.operands().iter().map(|v| map[v.index()]).collect();
-        map.extend(copy.push(node.op.clone(), &operands, node.source())?);
-    }
+    copy.extend_from(graph)?;
+    let map = graph.input_values().chain(copy.values().skip(inputs + extra.len())).collect();
     Ok((Recorder::after_copy(copy), map, added))
 }
 

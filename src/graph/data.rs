@@ -212,6 +212,27 @@ impl Graph {
         ValueId::from_usize(self.values.len()).ok_or(OpError::TooManyValues { op })
     }
 
+    /// Appends the nodes of a graph whose inputs are the first of this one's and
+    /// which has been checked: values of nodes move up by the other inputs.
+    pub(crate) fn extend_from(&mut self, graph: &Graph) -> Result<(), OpError> {
+        debug_assert!(self.nodes.is_empty(), "nodes keep their numbers");
+        let (inputs, shift) = (graph.inputs.len(), self.inputs.len() - graph.inputs.len());
+        if ValueId::from_usize(graph.len() + shift).is_none() {
+            return Err(OpError::TooManyValues { op: "input" });
+        }
+        let moved =
+            |v: ValueId| if v.index() < inputs { v } else { ValueId::new((v.index() + shift) as u32) };
+        self.values.extend_from_slice(&graph.values[inputs..]);
+        self.nodes.extend(graph.nodes.iter().map(|node| Node {
+            op: node.op.clone(),
+            operands: node.operands.iter().map(|&v| moved(v)).collect(),
+            first: moved(node.first),
+            results: node.results,
+            source: node.source,
+        }));
+        Ok(())
+    }
+
     /// Appends a node after checking it.
     pub(crate) fn push(&mut self, op: Op, operands: &[ValueId], source: Source) -> Result<Results, OpError> {
         let views: SmallVec<[Operand<'_>; 4]> =

@@ -45,25 +45,24 @@ fn padded(core: &Core, v: ValueId) -> Option<(usize, Range<usize>)> {
 }
 
 /// The core graph with its sums of many padded pieces put together.
-pub fn assemble(core: Core) -> Core {
+pub fn assemble(mut core: Core) -> Core {
     let sums = find(&core);
-    if sums.is_empty() {
-        return core;
-    }
+    let Some(&(first, _)) = sums.first() else { return core };
+    // What comes before the first sum stays as it is, and that is most as a rule.
+    let rest = core.nodes.split_off(first);
     let mut sums = sums.into_iter().peekable();
-    let mut out = Rebuilt { core: Core::default(), map: Vec::with_capacity(core.nodes.len()) };
-    for (i, node) in core.nodes.iter().enumerate() {
+    let mut out = Rebuilt { core, first, map: Vec::with_capacity(rest.len()) };
+    for (i, mut node) in (first..).zip(rest) {
         let id = match sums.next_if(|(top, _)| *top == i) {
-            Some((_, sum)) => out.put_together(&core, node, &sum),
+            Some((_, sum)) => out.put_together(&node, &sum),
             None => {
-                let mut node = node.clone();
-                node.operands.iter_mut().for_each(|v| *v = out.map[v.index()]);
+                node.operands.iter_mut().for_each(|v| *v = out.now(*v));
                 out.push(node)
             }
         };
         out.map.push(id);
     }
-    out.core.outputs = core.outputs.iter().map(|v| out.map[v.index()]).collect();
+    out.core.outputs = out.core.outputs.iter().map(|&v| out.now(v)).collect();
     out.core
 }
 
@@ -159,17 +158,24 @@ fn few_cuts(sum: &Sum) -> bool {
 
 struct Rebuilt {
     core: Core,
-    /// New ids by old ones.
+    /// The first node that may have another id than before.
+    first: usize,
+    /// The new ids from there on.
     map: Vec<ValueId>,
 }
 
 impl Rebuilt {
+    /// The new id of a node.
+    fn now(&self, before: ValueId) -> ValueId {
+        before.index().checked_sub(self.first).map_or(before, |i| self.map[i])
+    }
+
     fn push(&mut self, node: CoreNode) -> ValueId {
         self.core.nodes.push(node);
         ValueId::new(self.core.nodes.len() as u32 - 1)
     }
 
-    fn put_together(&mut self, core: &Core, top: &CoreNode, sum: &Sum) -> ValueId {
+    fn put_together(&mut self, top: &CoreNode, sum: &Sum) -> ValueId {
         let (axis, extent) = (sum.axis, top.shape().dims()[sum.axis]);
         let cuts = sum.cuts(extent);
         // By interval, the terms that cover it, first to last.
@@ -194,7 +200,7 @@ impl Rebuilt {
             };
             let mut total = None;
             for &i in list {
-                let piece = self.piece(core, &sum.terms[i as usize], axis, ends, &made);
+                let piece = self.piece(&sum.terms[i as usize], axis, ends, &made);
                 total = Some(match total {
                     None => piece,
                     Some(total) => self.push(made(Kind::Map(MapFn::Add), make::add(), &[total, piece])),
@@ -223,24 +229,23 @@ impl Rebuilt {
     /// What a term has in an interval.
     fn piece(
         &mut self,
-        core: &Core,
         term: &Term,
         axis: usize,
         ends: &[usize],
         made: &dyn Fn(Kind, Op, &[ValueId]) -> CoreNode,
     ) -> ValueId {
+        let value = self.now(term.value);
         let (source, start) = match &term.covers {
-            Some(range) => (core.node(term.value).operands[0], range.start),
-            None => (term.value, 0),
+            Some(range) => (self.core.node(value).operands[0], range.start),
+            None => (value, 0),
         };
-        let dims = core.node(source).shape().dims();
-        let source = self.map[source.index()];
+        let dims = self.core.node(source).shape().dims();
         if dims[axis] == ends[1] - ends[0] {
             return source;
         }
         let (mut from, mut to) = (vec![0; dims.len()], dims.to_vec());
         (from[axis], to[axis]) = (ends[0] - start, ends[1] - start);
-        let slice = make::slice(&from, &to, &vec![1; dims.len()]);
+        let slice = make::slice(&from, &to, &vec![1; from.len()]);
         self.push(made(Kind::Prim(Prim::Slice), slice, &[source]))
     }
 }

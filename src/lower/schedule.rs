@@ -39,7 +39,7 @@ pub struct Scheduler<'c> {
     /// Nodes to unroll.
     unrolled: Vec<bool>,
     /// By hash: a collision only means that two equal scalars stay apart.
-    merged: FxHashMap<u64, ScalarId>,
+    merged: FxHashMap<u32, ScalarId>,
     /// Whether every node is a scalar computed from scalars. Then equal ones
     /// were merged as nodes, and no view gives a scalar a second name.
     only_scalars: bool,
@@ -118,6 +118,10 @@ impl<'c> Scheduler<'c> {
             never_minus_zero: Vec::new(),
         };
         s.choose_unrolled(live, limits);
+        if !s.only_scalars {
+            let alone = live.iter().zip(&s.unrolled).filter(|(live, unrolled)| **live && **unrolled).count();
+            s.merged.reserve(alone);
+        }
         s.choose_roots(live, limits);
         s
     }
@@ -304,7 +308,7 @@ impl<'c> Scheduler<'c> {
         }
         let next = ScalarId(self.plan.scalars.len() as u32);
         if !self.only_scalars {
-            let id = *self.merged.entry(FxBuildHasher.hash_one(scalar)).or_insert(next);
+            let id = *self.merged.entry(FxBuildHasher.hash_one(scalar) as u32).or_insert(next);
             if id != next && *self.plan.scalar(id) == scalar {
                 return id;
             }
