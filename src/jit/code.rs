@@ -95,12 +95,9 @@ impl Pool {
 /// What a compiled function turned out to be.
 #[derive(Clone, Debug, Default)]
 pub struct CodeReport {
-    /// Bytes of machine code.
-    pub bytes: usize,
-    /// Native functions the code was cut into.
-    pub functions: usize,
-    /// Steps of the plan.
-    pub items: usize,
+    /// Loop nests and calls into the runtime.
+    pub kernels: usize,
+    pub calls: usize,
     /// Names of every symbol that the code refers to.
     pub symbols: Vec<String>,
     /// Cranelift IR, where asked for.

@@ -4,7 +4,9 @@
 use crate::jit::JitError;
 use crate::jit::code::CodeReport;
 use crate::jit::emit::{Chunk, flags};
+use crate::jit::isa::Targets;
 use crate::jit::wide::Strip;
+use crate::program::{Stage, Stages};
 use cranelift_codegen::Context;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
@@ -15,6 +17,7 @@ use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module, ModuleReloc, ModuleRelocTarget};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Functions as IR that wait before the thread that makes them helps out.
 const WAITING: usize = 8;
@@ -35,6 +38,8 @@ pub fn libcall_name(call: LibCall) -> String {
 pub struct Draft {
     pub id: FuncId,
     pub func: Function,
+    /// Whether it has loops.
+    pub loops: bool,
     /// The IR as text, where that is wanted, and the assembly with it.
     pub listing: Option<String>,
 }
@@ -47,13 +52,15 @@ pub struct Made {
     relocs: Vec<ModuleReloc>,
     clif: String,
     assembly: String,
+    time: Duration,
 }
 
 impl Made {
     /// Code that needs no linking.
     pub fn strip(id: FuncId, strip: Strip) -> Made {
         let assembly = strip.text.unwrap_or_default();
-        Made { id, align: 64, bytes: strip.code, relocs: Vec::new(), clif: String::new(), assembly }
+        let (bytes, relocs, time) = (strip.code, Vec::new(), Duration::ZERO);
+        Made { id, align: 64, bytes, relocs, clif: String::new(), assembly, time }
     }
 }
 
@@ -66,6 +73,7 @@ fn generate(
     func: &mut Function,
     listing: Option<String>,
 ) -> Result<Made, JitError> {
+    let start = Instant::now();
     std::mem::swap(&mut context.func, func);
     context.set_disasm(listing.is_some());
     let compiled = context.compile(isa, &mut ControlPlane::default());
@@ -80,6 +88,7 @@ fn generate(
             relocs: relocs.iter().map(|r| ModuleReloc::from_mach_reloc(r, &context.func, id)).collect(),
             clif: listing.unwrap_or_default(),
             assembly: code.vcode.clone().unwrap_or_default(),
+            time: start.elapsed(),
         })
     });
     context.clear();
@@ -98,7 +107,7 @@ struct Queue {
 
 /// Where functions as IR wait for a thread that generates their code.
 pub struct Line<'i> {
-    isa: &'i dyn TargetIsa,
+    isa: &'i Targets,
     limit: usize,
     queue: Mutex<Queue>,
     more: Condvar,
@@ -122,7 +131,7 @@ impl<'i> Line<'i> {
     /// Runs `draft`, which gives functions, while `threads` threads, that of the
     /// caller among them, generate their code. It comes in the order of giving.
     pub fn run(
-        isa: &'i dyn TargetIsa,
+        isa: &'i Targets,
         threads: usize,
         draft: impl FnOnce(&Line<'i>, &mut Context) -> Result<(), JitError>,
     ) -> Result<Vec<Made>, JitError> {
@@ -168,7 +177,8 @@ impl<'i> Line<'i> {
     /// Generates the function that waits longest, if there is one.
     fn step(&self, context: &mut Context) -> bool {
         let Some((at, mut draft)) = self.queue().waiting.pop_front() else { return false };
-        let made = generate(self.isa, context, draft.id, &mut draft.func, draft.listing);
+        let isa = if draft.loops { &self.isa.looping } else { &self.isa.straight };
+        let made = generate(isa.as_ref(), context, draft.id, &mut draft.func, draft.listing);
         let mut queue = self.queue();
         queue.made.push((at, made));
         queue.spare.push(draft.func);
@@ -191,7 +201,13 @@ impl<'i> Line<'i> {
 }
 
 /// Gives code its address.
-pub fn place(module: &mut JITModule, made: Made, report: &mut CodeReport) -> Result<(), JitError> {
+pub fn place(
+    module: &mut JITModule,
+    made: Made,
+    report: &mut CodeReport,
+    stages: &mut Stages,
+) -> Result<(), JitError> {
+    let start = Instant::now();
     for reloc in &made.relocs {
         // Others reach 2 GiB, and linking panics where that is too little.
         if reloc.kind != Reloc::Abs8 {
@@ -202,10 +218,10 @@ pub fn place(module: &mut JITModule, made: Made, report: &mut CodeReport) -> Res
         }
     }
     module.define_function_bytes(made.id, made.align, &made.bytes, &made.relocs)?;
-    report.functions += 1;
-    report.bytes += made.bytes.len();
     report.clif.push_str(&made.clif);
     report.assembly.push_str(&made.assembly);
+    stages.generate.add(Stage { made: made.bytes.len(), time: made.time });
+    stages.link.add(Stage { made: 1, time: start.elapsed() });
     Ok(())
 }
 
@@ -215,8 +231,10 @@ fn small(
     frontend: &mut FunctionBuilderContext,
     name: &str,
     report: &mut CodeReport,
+    stages: &mut Stages,
     body: impl FnOnce(&mut JITModule, &mut FunctionBuilder<'_>, &[Value]),
 ) -> Result<FuncId, JitError> {
+    let start = Instant::now();
     let mut func = Function::new();
     func.signature = Chunk::signature(module);
     let id = module.declare_function(name, Linkage::Local, &func.signature)?;
@@ -229,8 +247,9 @@ fn small(
     body(module, &mut b, &args);
     b.ins().return_(&[]);
     b.finalize(module.isa().frontend_config());
+    stages.emit.add(Stage { made: func.dfg.num_insts(), time: start.elapsed() });
     let made = generate(module.isa(), &mut Context::new(), id, &mut func, None)?;
-    place(module, made, report)?;
+    place(module, made, report, stages)?;
     Ok(id)
 }
 
@@ -248,6 +267,7 @@ pub fn driver(
     frontend: &mut FunctionBuilderContext,
     chunks: &[FuncId],
     report: &mut CodeReport,
+    stages: &mut Stages,
 ) -> Result<FuncId, JitError> {
     // A driver of very many calls is cut like everything else.
     let mut level = chunks.to_vec();
@@ -255,7 +275,7 @@ pub fn driver(
     while level.len() > 1 {
         let mut next = Vec::new();
         for group in level.chunks(DRIVEN) {
-            next.push(small(module, frontend, &format!("run{made}"), report, |module, b, args| {
+            next.push(small(module, frontend, &format!("run{made}"), report, stages, |module, b, args| {
                 for &chunk in group {
                     let target = target(module, b, chunk);
                     b.ins().call(target, args);
@@ -275,8 +295,9 @@ pub fn unpack(
     direct: FuncId,
     outputs: u32,
     report: &mut CodeReport,
+    stages: &mut Stages,
 ) -> Result<FuncId, JitError> {
-    small(module, frontend, "entry", report, |module, b, args| {
+    small(module, frontend, "entry", report, stages, |module, b, args| {
         let target = target(module, b, direct);
         let mut pointer = |from: Value, at: i32| b.ins().load(types::I64, flags(), from, 8 * at);
         let (input, value) = (pointer(args[0], 0), pointer(args[1], 0));

@@ -15,7 +15,7 @@ mod wide;
 use crate::graph::DType;
 use crate::lower::memory::align_up;
 use crate::lower::plan::{BufId, Buffer, Def, Item, LaneOp, Place, Plan, ScalarId};
-use crate::program::{Listing, Options, Tier};
+use crate::program::{Listing, Options, Stage, Stages, Tier};
 pub use callback::Status;
 use code::Pool;
 pub use code::{Code, CodeReport, Direct, Entry};
@@ -24,8 +24,10 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, ModuleError};
 use emit::{Chunk, Frame, Values};
+use isa::Targets;
 use link::{Draft, driver, libcall_name, unpack};
 use rustc_hash::FxHashMap;
+use std::time::Instant;
 use strip::Strips;
 use thiserror::Error;
 
@@ -56,10 +58,21 @@ impl From<ModuleError> for JitError {
 /// Cost of a chunk, in instructions or so: the allocator is superlinear beyond.
 const CHUNK: usize = 700;
 
-/// The same where it is linear: fewer scalars cross, but what is small should be
-/// cut into enough pieces for several threads.
-fn linear_chunk(plan: &Plan) -> usize {
-    (plan.items.iter().map(cost).sum::<usize>() / 8).clamp(CHUNK, 3 * CHUNK)
+/// The same for chunks without loops, where it takes longer to be so: fewer scalars
+/// cross, but what is small should be cut into enough pieces for several threads.
+fn straight_chunk(plan: &Plan, tier: Tier) -> usize {
+    let most = match tier {
+        Tier::Fast => 3 * CHUNK,
+        Tier::Full => 2 * CHUNK,
+    };
+    (plan.items.iter().map(cost).sum::<usize>() / 8).clamp(CHUNK, most)
+}
+
+/// A run of items that becomes a function.
+struct Piece {
+    items: std::ops::Range<usize>,
+    /// Whether there are loops among them.
+    loops: bool,
 }
 
 fn module(isa: &OwnedTargetIsa) -> JITModule {
@@ -79,19 +92,23 @@ fn cost(item: &Item) -> usize {
     }
 }
 
-/// Items by chunk, as ranges.
-fn cut(plan: &Plan, chunk: usize) -> Vec<std::ops::Range<usize>> {
-    let mut ranges = Vec::new();
-    let (mut start, mut sum) = (0, 0);
+/// Items by chunk.
+fn cut(plan: &Plan, tier: Tier) -> Vec<Piece> {
+    let straight = straight_chunk(plan, tier);
+    let looping = if tier == Tier::Fast { straight } else { CHUNK };
+    let mut pieces = Vec::new();
+    let (mut start, mut sum, mut loops) = (0, 0, false);
     for (i, item) in plan.items.iter().enumerate() {
-        if sum >= chunk {
-            ranges.push(start..i);
-            (start, sum) = (i, 0);
+        let is_loop = matches!(item, Item::Loop(_));
+        if sum >= if loops || is_loop { looping } else { straight } {
+            pieces.push(Piece { items: start..i, loops });
+            (start, sum, loops) = (i, 0, false);
         }
         sum += cost(item);
+        loops |= is_loop;
     }
-    ranges.push(start..plan.items.len());
-    ranges
+    pieces.push(Piece { items: start..plan.items.len(), loops });
+    pieces
 }
 
 /// Scalars that an item uses.
@@ -115,12 +132,12 @@ fn used(plan: &Plan, item: &Item, mut f: impl FnMut(ScalarId)) {
 }
 
 /// Slots for the scalars that a later chunk needs.
-fn frame(plan: &Plan, chunks: &[std::ops::Range<usize>], persist: usize) -> Result<Frame, JitError> {
+fn frame(plan: &Plan, pieces: &[Piece], persist: usize) -> Result<Frame, JitError> {
     let too_large = || JitError::Internal("the workspace does not fit the address space");
     let mut home: Vec<u32> = vec![u32::MAX; plan.scalars.len()];
     let mut crosses = vec![false; plan.scalars.len()];
-    for (c, range) in chunks.iter().enumerate() {
-        for item in &plan.items[range.clone()] {
+    for (c, piece) in pieces.iter().enumerate() {
+        for item in &plan.items[piece.items.clone()] {
             used(plan, item, |id| {
                 crosses[id.index()] |= home[id.index()] != u32::MAX && home[id.index()] != c as u32;
             });
@@ -132,8 +149,8 @@ fn frame(plan: &Plan, chunks: &[std::ops::Range<usize>], persist: usize) -> Resu
     // What is stored for the caller anyway is read back from there, if it was
     // stored in the defining chunk. Scratch is reused, so it does not count.
     let mut stored: FxHashMap<ScalarId, (BufId, usize)> = FxHashMap::default();
-    for (c, range) in chunks.iter().enumerate() {
-        for item in &plan.items[range.clone()] {
+    for (c, piece) in pieces.iter().enumerate() {
+        for item in &plan.items[piece.items.clone()] {
             if let Item::Store(buf, at, id) = item
                 && crosses[id.index()]
                 && home[id.index()] == c as u32
@@ -156,17 +173,32 @@ fn frame(plan: &Plan, chunks: &[std::ops::Range<usize>], persist: usize) -> Resu
     Ok(Frame { temp, slots, slot_base, homes: stored })
 }
 
+/// What the code of a plan will look like.
+struct Shape {
+    isa: Targets,
+    pieces: Vec<Piece>,
+    /// Outputs of a direct function, see [`direct_outputs`].
+    direct: Option<u32>,
+}
+
 /// Compiles a plan. `persist` bytes at the start of the workspace outlive calls.
-pub fn compile(plan: &Plan, options: &Options, persist: usize) -> Result<Code, JitError> {
-    let chunk = match options.tier {
-        Tier::Fast => linear_chunk(plan),
-        Tier::Full => CHUNK,
+pub fn compile(
+    plan: &Plan,
+    options: &Options,
+    persist: usize,
+    stages: &mut Stages,
+) -> Result<Code, JitError> {
+    let pieces = cut(plan, options.tier);
+    let direct = direct_outputs(plan).filter(|_| options.direct && pieces.len() == 1);
+    let kept = |item: &Item| match item {
+        Item::Store(buf, ..) => matches!(plan.buffer(*buf).place, Place::Persist(_)),
+        _ => false,
     };
-    let chunks = cut(plan, chunk);
-    let direct = direct_outputs(plan).filter(|_| options.direct && chunks.len() == 1);
-    let isa = isa::target(options.tier, options.checks)?;
-    let mut module = module(&isa);
-    match compile_into(&mut module, &isa, plan, persist, options, &chunks, direct) {
+    let pinned = pieces.len() > 1 || plan.items.iter().any(kept);
+    let isa = Targets::new(options.tier, options.checks, pinned)?;
+    let shape = Shape { isa, pieces, direct };
+    let mut module = module(&shape.isa.looping);
+    match compile_into(&mut module, &shape, plan, persist, options, stages) {
         Ok((entry, direct, pool, report, workspace)) => {
             let entry = module.get_finalized_function(entry);
             let direct = direct.map(|id| module.get_finalized_function(id));
@@ -209,26 +241,33 @@ fn direct_outputs(plan: &Plan) -> Option<u32> {
 
 fn compile_into(
     module: &mut JITModule,
-    isa: &OwnedTargetIsa,
+    shape: &Shape,
     plan: &Plan,
     persist: usize,
     options: &Options,
-    chunks: &[std::ops::Range<usize>],
-    direct: Option<u32>,
+    stages: &mut Stages,
 ) -> Result<Compiled, JitError> {
-    let frame = frame(plan, chunks, persist)?;
+    let Shape { isa, pieces, direct } = shape;
+    let emit = &mut stages.emit;
+    let frame = emit.run(|| frame(plan, pieces, persist))?;
     let mut pool = Pool::default();
     let (mut symbols, mut literals) = (FxHashMap::default(), FxHashMap::default());
     let mut values = Values::new(plan.scalars.len());
     let listing = options.listing == Listing::Code;
     let mut strips = Strips { vector: wide::Vector::widest(options.width), listing, made: Vec::new() };
     let mut frontend = FunctionBuilderContext::new();
-    let mut report = CodeReport { items: plan.items.len(), ..CodeReport::default() };
-    let mut ids = Vec::with_capacity(chunks.len());
+    let count = |of: fn(&Item) -> bool| plan.items.iter().filter(|item| of(item)).count();
+    let mut report = CodeReport {
+        kernels: count(|item| matches!(item, Item::Loop(_))),
+        calls: count(|item| matches!(item, Item::Call(_))),
+        ..CodeReport::default()
+    };
+    let mut ids = Vec::with_capacity(pieces.len());
     // Threads generate code while this one makes the IR of what follows.
-    let threads = options.threads.min(chunks.len());
-    let made = link::Line::run(isa.as_ref(), threads, |line, context| {
-        for (c, range) in chunks.iter().enumerate() {
+    let threads = options.threads.min(pieces.len());
+    let made = link::Line::run(isa, threads, |line, context| {
+        for (c, piece) in pieces.iter().enumerate() {
+            let start = Instant::now();
             let mut func = line.blank();
             func.signature = match direct {
                 Some(_) => Chunk::direct_signature(module),
@@ -248,28 +287,31 @@ fn compile_into(
                 &mut strips,
                 direct.is_some(),
             );
-            for item in &plan.items[range.clone()] {
+            for item in &plan.items[piece.items.clone()] {
                 chunk.item(item)?;
             }
             chunk.finish();
+            emit.add(Stage { made: func.dfg.num_insts(), time: start.elapsed() });
             let listing = listing.then(|| func.display().to_string());
-            line.give(Draft { id, func, listing }, context);
+            line.give(Draft { id, func, loops: piece.loops, listing }, context);
             ids.push(id);
         }
         Ok(())
     })?;
     for made in made {
-        link::place(module, made, &mut report)?;
+        link::place(module, made, &mut report, stages)?;
     }
     for (id, strip) in strips.made {
-        link::place(module, link::Made::strip(id, strip), &mut report)?;
+        link::place(module, link::Made::strip(id, strip), &mut report, stages)?;
     }
     let (entry, direct) = match (ids.as_slice(), direct) {
-        (&[only], Some(outputs)) => (unpack(module, &mut frontend, only, outputs, &mut report)?, Some(only)),
+        (&[only], &Some(outputs)) => {
+            (unpack(module, &mut frontend, only, outputs, &mut report, stages)?, Some(only))
+        }
         (&[only], None) => (only, None),
-        (many, _) => (driver(module, &mut frontend, many, &mut report)?, None),
+        (many, _) => (driver(module, &mut frontend, many, &mut report, stages)?, None),
     };
-    module.finalize_definitions()?;
+    stages.link.run(|| module.finalize_definitions())?;
     let mut names: Vec<String> = symbols.keys().map(|s| (*s).to_string()).collect();
     names.sort_unstable();
     report.symbols.extend(names);

@@ -14,6 +14,8 @@ mod simplify;
 
 use crate::graph::{Graph, GraphError, ValueId};
 use crate::ops::{AttrSpec, Op, OpError, Prim, Row, Rule, Value};
+use crate::program::Stages;
+use core::Core;
 use plan::{Place, Plan};
 use thiserror::Error;
 
@@ -67,13 +69,31 @@ pub(crate) fn lower(
     inputs: &[Place],
     outputs: &[Place],
     how: Lowering,
+    stages: &mut Stages,
 ) -> Result<Plan, LowerError> {
-    let mut core = core::expand(graph, values, how.simplify)?;
-    if how.simplify {
-        core = assemble::assemble(core);
-    }
-    let live = core.live();
-    let mut plan = schedule::Scheduler::new(&core, &live, how.limits).run(&live, inputs, outputs)?;
+    let (core, live) = stages.simplify.run(|| {
+        let mut core = core::expand(graph, values, how.simplify)?;
+        if how.simplify {
+            core = assemble::assemble(core);
+        }
+        let live = core.live();
+        Ok::<_, LowerError>((core, live))
+    })?;
+    stages.simplify.made = live.iter().filter(|&&live| live).count();
+    let plan = stages.schedule.run(|| schedule(&core, &live, inputs, outputs, how))?;
+    stages.schedule.made = plan.items.len();
+    Ok(plan)
+}
+
+/// From primitives to a plan that is placed and checked.
+fn schedule(
+    core: &Core,
+    live: &[bool],
+    inputs: &[Place],
+    outputs: &[Place],
+    how: Lowering,
+) -> Result<Plan, LowerError> {
+    let mut plan = schedule::Scheduler::new(core, live, how.limits).run(live, inputs, outputs)?;
     memory::plan_arena(&mut plan)?;
     check::addresses(&plan)?;
     if how.check {

@@ -10,6 +10,7 @@ use crate::lower::{self, Limits, LowerError, Lowering};
 use crate::program::error::CompileError;
 use crate::program::jobs::{self, Job};
 use crate::program::options::{Checked, Checks, Forms, OptLevel, Options};
+use crate::program::report::{Stage, Stages};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -35,6 +36,8 @@ pub(super) struct Function {
     pub sites: Vec<Site>,
     /// The gradients that a checked call looks at.
     pub sweep: Option<WatchedSweep>,
+    /// What compiling it made and took.
+    pub stages: Stages,
 }
 
 /// The gradients of a reverse sweep, each kept in the workspace.
@@ -46,6 +49,12 @@ pub(super) struct WatchedSweep {
 }
 
 impl Function {
+    /// With the time that its graph took.
+    fn of(derive: Stage, mut function: Function) -> Function {
+        function.stages.derive.time = derive.time;
+        function
+    }
+
     /// The call that fails at this node of the graph that was lowered.
     pub(super) fn site(&self, lowered: u32) -> Option<&Site> {
         self.sites.iter().find(|site| site.lowered == lowered)
@@ -136,14 +145,16 @@ fn function(
     persist: usize,
     options: &Options,
 ) -> Result<Function, CompileError> {
-    let plan = lower::lower(graph, values, inputs, outputs, lowering(options))?;
+    let mut stages = Stages::default();
+    stages.derive.made = graph.nodes().len();
+    let plan = lower::lower(graph, values, inputs, outputs, lowering(options), &mut stages)?;
     // Refused before any code is made for it.
     let bytes = persist.saturating_add(plan.temp_bytes);
     if bytes > options.max_workspace {
         return Err(CompileError::WorkspaceTooLarge { bytes, limit: options.max_workspace });
     }
     let sites = sites(&plan, graph, trace);
-    let code = jit::compile(&plan, options, persist)?;
+    let code = jit::compile(&plan, options, persist, &mut stages)?;
     // Types of the arguments that the caller gives, by position.
     let typed = |places: &[Place], value: &dyn Fn(usize) -> ValueId| -> Vec<ValueType> {
         let mut args: Vec<(u32, ValueType)> = places
@@ -172,6 +183,7 @@ fn function(
         primal: false,
         sites,
         sweep: None,
+        stages,
     })
 }
 
@@ -238,8 +250,9 @@ impl Functions {
         let outputs = externals(graph.outputs().len(), Place::Output);
 
         // Layouts first: every function keeps off all that outlives a call.
+        let mut deriving = Stage::default();
         let reverse = match forms.contains(Forms::REVERSE) {
-            true => Some(derive::reverse(graph, wrt)?),
+            true => Some(deriving.run(|| derive::reverse(graph, wrt))?),
             false => None,
         };
         let mut saved: Offsets = vec![None; graph.len()];
@@ -299,6 +312,7 @@ impl Functions {
                 let grads = externals(wrt.len(), Place::Output);
                 let of = (&reverse.graph, &reverse.trace);
                 let function = swept(graph, of, &places, grads, &saved, persist, options)?;
+                let function = Function::of(deriving, function);
                 let connections = Some(reverse.connections.clone());
                 Ok(Made { slot: Slot::Reverse, function, connections })
             }));
@@ -311,16 +325,20 @@ impl Functions {
             if forms.contains(form) {
                 let values = &watched;
                 jobs.push(Box::new(move || {
-                    let derived = derive::traced_value_and_grad(graph, wrt, seeds)?;
+                    let mut deriving = Stage::default();
+                    let derived = deriving.run(|| derive::traced_value_and_grad(graph, wrt, seeds))?;
                     let function = whole(graph, &derived, values, persist, options)?;
+                    let function = Function::of(deriving, function);
                     Ok(Made { slot, function, connections: Some(derived.connections) })
                 }));
             }
         }
         if forms.contains(Forms::JVP) {
             jobs.push(Box::new(|| {
-                let derived = derive::traced_jvp(graph, wrt)?;
-                Ok(Made::new(Slot::Jvp, whole(graph, &derived, &watched, persist, options)?))
+                let mut deriving = Stage::default();
+                let derived = deriving.run(|| derive::traced_jvp(graph, wrt))?;
+                let function = whole(graph, &derived, &watched, persist, options)?;
+                Ok(Made::new(Slot::Jvp, Function::of(deriving, function)))
             }));
         }
         if has_dense {
@@ -331,13 +349,14 @@ impl Functions {
                 Ok(Made::new(Slot::DenseForward, forward))
             }));
             jobs.push(Box::new(|| {
-                let dense = derive::dense_reverse(graph)?;
+                let mut deriving = Stage::default();
+                let dense = deriving.run(|| derive::dense_reverse(graph))?;
                 let seeds = seeds.iter().flatten().map(|&at| Place::Persist(at));
                 let places: Vec<Place> = primal_places(&values).chain(seeds).collect();
                 let out: Vec<Place> = gradients.iter().flatten().map(|&at| Place::Persist(at)).collect();
                 let of = (&dense.graph, &dense.trace);
                 let reverse = swept(graph, of, &places, out, &values, persist, options)?;
-                Ok(Made::new(Slot::DenseReverse, reverse))
+                Ok(Made::new(Slot::DenseReverse, Function::of(deriving, reverse)))
             }));
         }
         if options.checked == Checked::Finite {

@@ -5,6 +5,7 @@ mod error;
 mod jobs;
 mod options;
 mod quick;
+mod report;
 mod run;
 mod workspace;
 
@@ -12,38 +13,22 @@ use crate::derive::Connection;
 use crate::graph::{Graph, ValueId};
 use build::Functions;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use crate::ops::{Arg, ArgMut};
 pub use error::{CompileError, Role, RunError};
 pub use options::{Checked, Checks, Forms, Listing, OptLevel, Options, Tier, VectorWidth};
 pub use quick::{Jit, jit, jit_with};
+pub use report::{Report, Stage, Stages};
 pub use run::Elements;
 pub use workspace::Workspace;
-
-/// What was compiled.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// Bytes of machine code of all functions.
-    pub code_bytes: usize,
-    /// Native functions, chunks counted.
-    pub functions: usize,
-    /// Steps of all plans: scalars, stores, loops, calls.
-    pub items: usize,
-    /// Bytes of the workspace.
-    pub workspace_bytes: usize,
-    /// Names of the runtime functions that the code calls.
-    pub symbols: Vec<String>,
-    /// Cranelift IR of all functions, where [`Options::listing`] asks for it.
-    pub clif: String,
-    /// Their assembly.
-    pub assembly: String,
-}
 
 struct Inner {
     graph: Graph,
     wrt: Vec<ValueId>,
     functions: Functions,
     widest: (usize, usize),
+    time: Duration,
 }
 
 /// A compiled graph. `Send + Sync`; clones share the code.
@@ -80,6 +65,7 @@ impl Program {
     /// An op without a derivative rule, a gradient of something that is not one
     /// number, a workspace past the limit, a machine without a code generator.
     pub fn compile(graph: &Graph, options: &Options) -> Result<Program, CompileError> {
+        let start = Instant::now();
         let inputs = graph.inputs().len();
         let wrt: Vec<ValueId> = match &options.wrt {
             Some(list) => list
@@ -94,7 +80,9 @@ impl Program {
         let functions = Functions::compile(graph, &wrt, options)?;
         let widest =
             functions.functions().fold((0, 0), |(i, o), f| (i.max(f.inputs.len()), o.max(f.outputs.len())));
-        Ok(Program { inner: Arc::new(Inner { graph: graph.clone(), wrt, functions, widest }) })
+        let graph = graph.clone();
+        let time = start.elapsed();
+        Ok(Program { inner: Arc::new(Inner { graph, wrt, functions, widest, time }) })
     }
 
     /// The graph that was compiled.
@@ -121,16 +109,22 @@ impl Program {
 
     /// What was compiled.
     pub fn report(&self) -> Report {
-        let mut report = Report { workspace_bytes: self.inner.functions.workspace, ..Report::default() };
+        let mut report = Report {
+            workspace_bytes: self.inner.functions.workspace,
+            time: self.inner.time,
+            ..Report::default()
+        };
         for function in self.inner.functions.functions() {
             let code = function.code.report();
-            report.code_bytes += code.bytes;
-            report.functions += code.functions;
-            report.items += code.items;
+            report.stages.add(&function.stages);
+            report.kernels += code.kernels;
+            report.calls += code.calls;
             report.symbols.extend(code.symbols.iter().cloned());
             report.clif.push_str(&code.clif);
             report.assembly.push_str(&code.assembly);
         }
+        let Stages { schedule, generate, link, .. } = report.stages;
+        (report.items, report.code_bytes, report.functions) = (schedule.made, generate.made, link.made);
         report.symbols.sort_unstable();
         report.symbols.dedup();
         report

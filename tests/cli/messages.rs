@@ -49,7 +49,7 @@ fn bad_usage() {
         (&["grad", &file, "--random", "1", "--wrt", "q"], "has no input q"),
         (&["check", &file, "--points", "0"], "expected a number from 1 to 100000"),
         (&["frobnicate"], "unrecognized subcommand"),
-        (&["show", &file, "--as", "gif"], "[possible values: text, dot, svg, clif, asm]"),
+        (&["show", &file, "--as", "gif"], "[possible values: text, dot, svg, clif, asm, report]"),
     ];
     for (arguments, message) in cases {
         let err = bad(2, arguments);

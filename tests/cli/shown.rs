@@ -43,6 +43,16 @@ fn code_and_pictures() {
         let asm = good(&["show", &file, "--as", "asm", "--tier", tier]);
         assert!(!asm.contains("function ") && asm.contains("ret"), "{asm}");
     }
+    for tier in ["fast", "full"] {
+        let report = good(&["show", &file, "--as", "report", "--form", "dense", "--tier", tier]);
+        let first: Vec<&str> = report.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(
+            first[..7],
+            ["derive", "simplify", "schedule", "emit", "generate", "link", "in"],
+            "{report}"
+        );
+        assert!(report.ends_with(" bytes of workspace\n"), "{report}");
+    }
     let dot = good(&["show", &file, "--as", "dot"]);
     assert!(dot.starts_with("digraph cotangent {") && dot.contains("matvec"), "{dot}");
     let svg = good(&["show", &file, "--as", "svg", "--form", "value-and-grad"]);

@@ -158,6 +158,8 @@ pub enum As {
     Clif,
     /// Assembly
     Asm,
+    /// What the stages of compiling made, and how long they took
+    Report,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,7 +5,8 @@ use crate::file::GraphFile;
 use crate::message::Failure;
 use crate::output::print;
 use cotangent::derive::{self, Seeds};
-use cotangent::{Forms, Graph, Listing, Options, Program, Tier, ValueId};
+use cotangent::{Forms, Graph, Listing, Options, Program, Report, Tier, ValueId};
+use std::time::Duration;
 
 /// The functions that a form is made of.
 pub fn forms(form: Form) -> Forms {
@@ -32,6 +33,18 @@ fn derived(file: &GraphFile, form: Form) -> Result<Graph, Failure> {
     made.map_err(|error| file.graph_error(&error))
 }
 
+/// The stages of compiling, and what came out.
+fn stages(report: &Report) -> String {
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let mut text = String::new();
+    for (name, stage, unit) in report.stages.list() {
+        text += &format!("{name:<8}  {:>10.3} ms  {:>9} {unit}\n", ms(stage.time), stage.made);
+    }
+    text += &format!("in all    {:>10.3} ms\n", ms(report.time));
+    let Report { kernels, calls, workspace_bytes, .. } = report;
+    text + &format!("{kernels} kernels, {calls} calls, {workspace_bytes} bytes of workspace\n")
+}
+
 /// `show`
 pub fn show(args: &ShowArgs) -> Result<(), Failure> {
     let file = GraphFile::read(&args.graph.file, args.graph.single)?;
@@ -39,12 +52,17 @@ pub fn show(args: &ShowArgs) -> Result<(), Failure> {
         As::Text => derived(&file, args.form)?.to_string(),
         As::Dot => derived(&file, args.form)?.to_dot(),
         As::Svg => derived(&file, args.form)?.to_svg(),
-        As::Clif | As::Asm => {
+        As::Clif | As::Asm | As::Report => {
             let tier = if args.tier == TierArg::Fast { Tier::Fast } else { Tier::Full };
-            let options = Options::default().forms(forms(args.form)).tier(tier).listing(Listing::Code);
+            let listing = if args.how == As::Report { Listing::None } else { Listing::Code };
+            let options = Options::default().forms(forms(args.form)).tier(tier).listing(listing);
             let program = Program::compile(&file.graph, &options).map_err(|e| file.compile_error(&e))?;
             let report = program.report();
-            if args.how == As::Clif { report.clif } else { report.assembly }
+            match args.how {
+                As::Clif => report.clif,
+                As::Asm => report.assembly,
+                _ => stages(&report),
+            }
         }
     };
     print(&text)
