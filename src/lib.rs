@@ -61,8 +61,8 @@ pub use graph::{
 pub use ops::{Arg, ArgMut, CustomOp, CustomRule, LossReduction};
 #[cfg(feature = "jit")]
 pub use program::{
-    Checked, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, Report, RunError, Stage,
-    Stages, Tier, VectorWidth, Workspace, jit, jit_with,
+    CacheStats, Checked, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, ProgramCache,
+    Report, RunError, Stage, Stages, Tier, VectorWidth, Workspace, jit, jit_with,
 };
 pub use tape::Tape;
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use cotangent::{Builder, Graph, Options, Program, Workspace, dtype};
+use cotangent::{Builder, Forms, Graph, Listing, Options, Program, Tier, Workspace, dtype};
 use support::{Bits, Case, levels, run, vector_forms};
 
 fn shared<T: Send + Sync>() {}
@@ -118,4 +118,44 @@ fn threads_compile_at_the_same_time() {
             });
         }
     });
+}
+
+/// Scalars enough for many chunks and for functions side by side.
+fn scalars() -> Graph {
+    let g = Builder::new();
+    let x = g.input("x", dtype::f64, [2]);
+    let (a, b) = (x.at(0), x.at(1));
+    let last = (0..4000).fold(a, |v, i| if i % 3 == 0 { v * b } else { v.sin() + a });
+    g.finish(&[last]).unwrap()
+}
+
+/// `Options::threads` changes nothing but time.
+#[test]
+fn any_number_of_threads_gives_the_same_code() {
+    let graph = scalars();
+    for tier in [Tier::Fast, Tier::Full] {
+        let options = Options::default().tier(tier).forms(Forms::VJP | Forms::DENSE | Forms::JVP);
+        let reports = [1, 2, 5, 0].map(|threads| {
+            let options = options.clone().threads(threads).listing(Listing::Code);
+            Program::compile(&graph, &options).unwrap().report()
+        });
+        assert!(reports[0].functions > 20, "{}", reports[0].functions);
+        for report in &reports[1..] {
+            assert_eq!((report.code_bytes, report.functions), (reports[0].code_bytes, reports[0].functions));
+            assert!(report.clif == reports[0].clif && report.assembly == reports[0].assembly);
+        }
+    }
+}
+
+/// What runs is the same too, with constants and calls.
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for graph in [graph(), scalars()] {
+        let case = Case::random(&graph, 7);
+        let [one, many] = [1, 4].map(|threads| {
+            let options = Options::default().forms(vector_forms()).threads(threads);
+            run(&Program::compile(&graph, &options).unwrap(), &case).unwrap()
+        });
+        assert!(one == many);
+    }
 }

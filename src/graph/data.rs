@@ -4,6 +4,7 @@ use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::types::{DType, NodeId, Shape, ValueId, ValueType};
 use crate::ops::{Emitter, Literal, Op, OpError, Operand, Prim, Results, Value};
 use smallvec::SmallVec;
+use std::hash::{Hash, Hasher};
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -11,14 +12,14 @@ use std::sync::Arc;
 pub type Source = Option<&'static Location<'static>>;
 
 /// One input of a graph.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Input {
     /// Name, unique among the inputs unless empty.
     pub name: Arc<str>,
 }
 
 /// One operation of a graph.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// The operation and its attributes.
     pub op: Op,
@@ -63,7 +64,7 @@ pub enum Origin {
     Node(NodeId),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct ValueInfo {
     ty: ValueType,
     origin: Origin,
@@ -71,7 +72,11 @@ struct ValueInfo {
 
 /// A static-shape tensor graph in SSA form. Made by [`crate::Builder`], by the
 /// text parser, or by differentiation; always well-formed.
-#[derive(Clone, Debug, Default)]
+///
+/// Graphs are equal where all that can be told of them is: names, types, ops with
+/// their attributes and constants to the bit (-0 is not 0), outputs, source lines. Custom ops
+/// are equal where they are clones of each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     values: Vec<ValueInfo>,
     inputs: Vec<Input>,
@@ -291,6 +296,20 @@ impl Graph {
             [out] => Err(GraphErrorKind::NotScalar { id: *out, ty: self.ty(*out).clone() }.into()),
             many => Err(GraphErrorKind::OneOutput { got: many.len() }.into()),
         }
+    }
+}
+
+// Types of results follow from the rest; source lines would cost more than they tell apart.
+impl Hash for Graph {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inputs.hash(state);
+        self.values[..self.inputs.len()].iter().for_each(|value| value.ty.hash(state));
+        self.nodes.len().hash(state);
+        for node in &self.nodes {
+            node.op.hash(state);
+            node.operands.hash(state);
+        }
+        self.outputs.hash(state);
     }
 }
 

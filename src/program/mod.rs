@@ -1,6 +1,7 @@
 //! Compiled programs: immutable, shared between threads, freed on drop.
 
 mod build;
+mod cache;
 mod error;
 mod jobs;
 mod options;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use crate::ops::{Arg, ArgMut};
+pub use cache::{CacheStats, ProgramCache};
 pub use error::{CompileError, Role, RunError};
 pub use options::{Checked, Checks, Forms, Listing, OptLevel, Options, Tier, VectorWidth};
 pub use quick::{Jit, jit, jit_with};

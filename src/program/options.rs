@@ -72,7 +72,7 @@ impl BitOr for Forms {
 }
 
 /// Options of [`crate::Program::compile`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Options {
     /// Code generator.
@@ -96,8 +96,11 @@ pub struct Options {
     pub checks: Checks,
     /// Whether calls look at every value for NaNs and infinities.
     pub checked: Checked,
-    /// Threads that generate the code of large graphs; by default as many as the
-    /// machine has. The code is the same at any number.
+    /// Threads that compile large graphs, that of the caller among them; by default as
+    /// many as the machine has, because whoever compiles waits for it. They end with
+    /// the call, and graphs of a few hundred operations start none. 1 is for those who compile many
+    /// graphs side by side, or owe the other cores to others; 0 is taken as 1. The code is the same
+    /// at any number.
     pub threads: usize,
     /// Whether straight-line code of one array gets an entry for calls without
     /// a workspace.
@@ -106,7 +109,7 @@ pub struct Options {
 
 /// Whether the checkers of the lowering and of the code generator run. Addresses
 /// are proved in range in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Checks {
     /// They do not run: the default of optimised builds.
     Off,
@@ -121,7 +124,7 @@ impl Default for Checks {
 }
 
 /// Whether calls look at the values they compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Checked {
     /// They do not.
     #[default]
@@ -138,7 +141,7 @@ pub enum Checked {
 }
 
 /// Whether a report keeps the text of the code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Listing {
     /// No text.
     #[default]
@@ -221,7 +224,7 @@ impl Options {
         self
     }
 
-    /// Generating code on this many threads at most.
+    /// Compiling on this many threads at most.
     pub fn threads(mut self, threads: usize) -> Options {
         self.threads = threads;
         self
