@@ -195,10 +195,10 @@ impl Chunk<'_, '_> {
             return Ok(());
         };
         let wide = self.strip(kernel, &cursor, &mut [])?;
-        let (cursor, n) = (self.skip(kernel, cursor, dim, wide), n - wide);
-        if n == 0 {
+        if wide == n {
             return Ok(());
         }
+        let (cursor, n) = (self.skip(kernel, cursor, dim, wide), n - wide);
         let per = vector_lanes(dtype);
         let unroll = match kernel.body.len() {
             0..=8 => 4,

@@ -125,10 +125,10 @@ impl Chunk<'_, '_> {
         let (per, full, n) = (vector_lanes(step.dtype), step.dtype.lanes(), kernel.dims[last]);
         let mut lanes = lanes;
         let wide = self.strip(kernel, &cursor, &mut lanes)?;
-        let (cursor, n) = (self.skip(kernel, cursor, last, wide), n - wide);
-        if n == 0 {
+        if wide == n {
             return Ok(lanes);
         }
+        let (cursor, n) = (self.skip(kernel, cursor, last, wide), n - wide);
         let fixed = self.fixed(kernel, last, Width::Vector, &cursor)?;
         let blocks = n / full;
         let mut at = 0;

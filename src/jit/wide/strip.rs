@@ -7,7 +7,7 @@ use crate::jit::wide::asm::{Asm, INDEX, Lanes, POOL, TABLE};
 use crate::jit::wide::body::{self, Body};
 use crate::jit::wide::registers::{Memory, Place, Registers};
 use crate::jit::wide::{Strip, Vector};
-use crate::lower::plan::Kernel;
+use crate::lower::plan::{Ending, Kernel};
 use iced_x86::{
     BlockEncoder, BlockEncoderOptions, Code, Instruction, InstructionBlock, MemoryOperand, Register,
 };
@@ -47,13 +47,18 @@ struct Row<'a> {
 
 pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool) -> Option<Strip> {
     let n = *kernel.dims.last()?;
-    let body = body::of(kernel)?;
-    let size = body.dtype.size();
+    let (dtype, sums) = match kernel.ending {
+        Ending::Store(value) => (kernel.body[value as usize].dtype, false),
+        Ending::Reduce { value, .. } => (kernel.body[value as usize].dtype, true),
+    };
+    let size = dtype.size();
     let per = vector.bytes() / size;
-    let sums = if body.sums { body.dtype.lanes() / per } else { 0 };
-    if n < WORTH * per.max(sums * per) || i32::try_from(n.checked_mul(size)?).is_err() {
+    let sums = if sums { dtype.lanes() / per } else { 0 };
+    // Most rows are short, and need no body.
+    if n < WORTH * per * sums.max(1) || i32::try_from(n.checked_mul(size)?).is_err() {
         return None;
     }
+    let body = body::of(kernel)?;
     // Without masks the end of the row is left to the caller.
     let done = match vector {
         Vector::Zmm => n,
