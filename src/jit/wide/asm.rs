@@ -81,33 +81,35 @@ impl Asm {
         self.put(Instruction::with2(Code::VEX_Kmovw_kr_r32, Register::K1, Register::ECX));
     }
 
-    /// Elements at the index of the row.
-    pub fn load(&mut self, d: Reg, base: Register, bytes: i32, lanes: Lanes) {
+    fn read(&mut self, d: Reg, from: MemoryOperand, lanes: Lanes) {
         let code = codes!(self: VEX_Vmovupd_ymm_ymmm256 VEX_Vmovups_ymm_ymmm256
             EVEX_Vmovupd_zmm_k1z_zmmm512 EVEX_Vmovups_zmm_k1z_zmmm512);
-        let from = MemoryOperand::with_base_index_scale_displ_size(base, INDEX, 1, bytes.into(), 1);
         self.put_on(lanes, true, Instruction::with2(code, self.reg(d), from));
     }
 
-    pub fn store(&mut self, base: Register, bytes: i32, x: Reg, lanes: Lanes) {
+    fn write(&mut self, to: MemoryOperand, x: Reg, lanes: Lanes) {
         let code = codes!(self: VEX_Vmovupd_ymmm256_ymm VEX_Vmovups_ymmm256_ymm
             EVEX_Vmovupd_zmmm512_k1z_zmm EVEX_Vmovups_zmmm512_k1z_zmm);
-        let to = MemoryOperand::with_base_index_scale_displ_size(base, INDEX, 1, bytes.into(), 1);
         self.put_on(lanes, false, Instruction::with2(code, to, self.reg(x)));
+    }
+
+    /// Elements at the index of the row.
+    pub fn load(&mut self, d: Reg, base: Register, bytes: i32, lanes: Lanes) {
+        self.read(d, element(base, bytes), lanes);
+    }
+
+    pub fn store(&mut self, base: Register, bytes: i32, x: Reg, lanes: Lanes) {
+        self.write(element(base, bytes), x, lanes);
     }
 
     /// A whole register from the table.
     pub fn reload(&mut self, d: Reg, at: usize) {
-        let code = codes!(self: VEX_Vmovupd_ymm_ymmm256 VEX_Vmovups_ymm_ymmm256
-            EVEX_Vmovupd_zmm_k1z_zmmm512 EVEX_Vmovups_zmm_k1z_zmmm512);
-        self.put(Instruction::with2(code, self.reg(d), MemoryOperand::with_base_displ(TABLE, at as i64)));
+        self.read(d, MemoryOperand::with_base_displ(TABLE, at as i64), Lanes::All);
     }
 
     /// A whole register to the table.
     pub fn keep(&mut self, at: usize, x: Reg) {
-        let code = codes!(self: VEX_Vmovupd_ymmm256_ymm VEX_Vmovups_ymmm256_ymm
-            EVEX_Vmovupd_zmmm512_k1z_zmm EVEX_Vmovups_zmmm512_k1z_zmm);
-        self.put(Instruction::with2(code, MemoryOperand::with_base_displ(TABLE, at as i64), self.reg(x)));
+        self.write(MemoryOperand::with_base_displ(TABLE, at as i64), x, Lanes::All);
     }
 
     /// One element in every lane.
@@ -200,4 +202,9 @@ impl Asm {
             }
         });
     }
+}
+
+/// Some bytes past the index of the row.
+fn element(base: Register, bytes: i32) -> MemoryOperand {
+    MemoryOperand::with_base_index_scale_displ_size(base, INDEX, 1, bytes.into(), 1)
 }
