@@ -82,14 +82,7 @@ fn the_error_names_op_node_position_index_and_line() {
                 let moved = p.jvp(&mut ws, &inputs, &t, &mut [(&mut y).into()], &mut [(&mut dy).into()]);
                 assert_eq!(moved.unwrap_err(), error);
                 assert_eq!(p.forward_dense(&mut ws, &inputs).unwrap_err(), error);
-                let tensors = vec![
-                    Tensor::f64([3, 4], &x).unwrap(),
-                    Tensor::i64([2], &rows).unwrap(),
-                    Tensor::i64([2, 4], &picks).unwrap(),
-                    Tensor::f64([2, 4], &UPDATE).unwrap(),
-                ];
-                let tape: Result<Tape<'_>, _> = Tape::compile(&graph, tensors);
-                let tape = tape.map(drop).unwrap_err().to_string();
+                let tape = tape_error(&graph, &x, &rows, &picks);
                 let part = format!("{op}: index {index} at position {at} is out of range for an axis of 3");
                 assert!(tape.contains(&part) && tape.contains("indices.rs:"), "{tape}");
             }
@@ -100,6 +93,18 @@ fn the_error_names_op_node_position_index_and_line() {
             p.forward(&mut ws, &inputs, &mut [(&mut y).into()]).unwrap();
         }
     }
+}
+
+/// What the tape says of the same arguments.
+fn tape_error(graph: &Graph, x: &[f64], rows: &[i64], picks: &[i64]) -> String {
+    let tensors = vec![
+        Tensor::f64([3, 4], x).unwrap(),
+        Tensor::i64([2], rows).unwrap(),
+        Tensor::i64([2, 4], picks).unwrap(),
+        Tensor::f64([2, 4], &UPDATE).unwrap(),
+    ];
+    let tape: Result<Tape<'_>, _> = Tape::compile(graph, tensors);
+    tape.map(drop).unwrap_err().to_string()
 }
 
 /// An op that is defined by an indexed read has its errors.
@@ -114,14 +119,7 @@ fn a_row_past_the_end_of_a_table_is_an_error() {
         let Err(RunError::Index { op, index, position, len, .. }) = got else { panic!("{got:?}") };
         assert_eq!((op, index, position, len), ("embedding", 3, 1, 3));
     }
-    let tensors = vec![
-        Tensor::f64([3, 4], &x).unwrap(),
-        Tensor::i64([2], &rows).unwrap(),
-        Tensor::i64([2, 4], &picks).unwrap(),
-        Tensor::f64([2, 4], &UPDATE).unwrap(),
-    ];
-    let tape: Result<Tape<'_>, _> = Tape::compile(&graph, tensors);
-    let tape = tape.map(drop).unwrap_err().to_string();
+    let tape = tape_error(&graph, &x, &rows, &picks);
     assert!(tape.contains("index 3 at position 1 is out of range for an axis of 3"), "{tape}");
 }
 
