@@ -1,12 +1,8 @@
 //! Derivatives of the logarithm of the gamma function.
 
-use super::{floor, log, round_even, tan};
-use std::f64::consts::PI;
+use super::digamma::digamma;
+use super::floor;
 
-/// The positive root of the digamma function, in three parts.
-const ROOT: [f64; 3] = [1.4616321446374059, 3.309564688275257e-10, 9.016312093258696e-20];
-/// The digamma function over the distance from its root, at `1 + t`, is about this.
-const MEAN: f64 = 0.9955816268920898;
 /// `B(2j) / (2j)!` for `j` from 1.
 const BERNOULLI: [f64; 9] = [
     1.0 / 12.0,
@@ -83,58 +79,4 @@ fn zeta(s: u32, q: f64) -> f64 {
     }
     let tail = integral / (order - 1.0) + (0.5 * last + rest);
     (0..terms).rev().fold(tail, |sum, k| sum + whole_power(1.0 / (q + f64::from(k)), s))
-}
-
-/// Derivative of the logarithm of the gamma function.
-fn digamma(x: f64) -> f64 {
-    if x > 0.0 {
-        return positive(x);
-    }
-    if x == 0.0 {
-        return -1.0 / x;
-    }
-    let turn = x - round_even(x);
-    if turn == 0.0 {
-        return f64::NAN;
-    }
-    positive(1.0 - x) - PI / tan(PI * turn)
-}
-
-fn positive(x: f64) -> f64 {
-    if x >= 10.0 {
-        let z = 1.0 / (x * x);
-        let low = 1.0 / 240.0 - z * (1.0 / 132.0 - z * (691.0 / 32760.0 - z * (1.0 / 12.0)));
-        let tail = 1.0 / 12.0 - z * (1.0 / 120.0 - z * (1.0 / 252.0 - z * low));
-        return log(x) - (0.5 / x + z * tail);
-    }
-    let (mut x, mut steps) = (x, 0.0);
-    while x >= 2.0 {
-        x -= 1.0;
-        steps += 1.0 / x;
-    }
-    if x < 1.0 {
-        steps = -1.0 / x;
-        x += 1.0;
-    }
-    let t = x - 1.0;
-    let p = [
-        0.25479851061131553,
-        -0.3255503118680449,
-        -0.6503185377089651,
-        -0.28919126444774784,
-        -0.04525132144873906,
-        -0.002071332116774595,
-    ];
-    let q = [
-        1.0,
-        2.076711702373047,
-        1.4606242909763515,
-        0.43593529692665967,
-        0.054151797245674226,
-        0.0021284987017821146,
-        -5.578984132167551e-07,
-    ];
-    let horner = |c: &[f64]| c.iter().rev().fold(0.0, |sum, c| sum * t + c);
-    let distance = ((x - ROOT[0]) - ROOT[1]) - ROOT[2];
-    steps + (distance * MEAN + distance * (horner(&p) / horner(&q)))
 }

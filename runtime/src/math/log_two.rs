@@ -121,7 +121,7 @@ pub fn asinh(x: f64) -> f64 {
 /// `log(2x)` for a large `x`.
 #[cold]
 fn log_of_double(x: f64) -> f64 {
-    if x.is_nan() || x == f64::INFINITY {
+    if !x.is_finite() {
         return x + x;
     }
     let (y, rest) = log_two::<f64>(x.to_bits(), -1.0);

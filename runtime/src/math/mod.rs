@@ -3,9 +3,12 @@
 //! The `f32` forms evaluate in `f64` and round once, except [`fma_f32`], which is exact in
 //! `f32` itself. None of them calls the platform's math library, and none uses a fused
 //! multiply-add whose bits would differ without the instruction.
+#![doc = include_str!("accuracy.md")]
 
 mod atan_table;
 mod basic;
+mod digamma;
+mod digamma_table;
 mod exp;
 mod exp_table;
 mod fused;

@@ -111,10 +111,10 @@ fn hypot_special(x: f64, y: f64) -> f64 {
         return f64::INFINITY;
     }
     let (large, small) = if a < b { (b, a) } else { (a, b) };
-    if small.is_nan() || large.is_nan() || small <= large * 1e-20 {
-        // The smaller one is lost in rounding.
-        return large + small;
+    if small > large * 1e-20 {
+        let scale = if large < 1.0 { 2f64.powi(600) } else { 2f64.powi(-600) };
+        return hypot_common(x * scale, y * scale).0 / scale;
     }
-    let scale = if large < 1.0 { 2f64.powi(600) } else { 2f64.powi(-600) };
-    hypot_common(x * scale, y * scale).0 / scale
+    // The smaller one is lost in rounding. A NaN comes here.
+    large + small
 }

@@ -21,20 +21,19 @@ const TAN: [f64; 10] = [
 /// Below this the tangent is its argument, and halves may lose bits to the subnormals.
 const TINY: f64 = 1e-280;
 
-/// [`tan`] of all but far angles, those next to a multiple of the quarter turn, and tiny ones.
+/// Tangent of `high + low` within an eighth of a turn, in two parts; where `odd` that of the angle a
+/// quarter turn on, the negative cotangent.
 #[inline(always)]
-pub fn tan_common<V: Lanes>(x: V) -> (V, V::Mask) {
-    let (a, enough) = reduce(x);
+pub fn tan_two<V: Lanes>(high: V, low: V, odd: V::Mask) -> (V, V) {
     let (one, two, half) = (V::of(1.0), V::of(2.0), V::of(0.5));
-    let (h, h_low) = (half * a.high, half * a.low);
+    let (h, h_low) = (half * high, half * low);
     let z = h * h;
     // The slope is 1 + tan^2.
     let (t, t_low) = sum_ordered(h, h * (z * polynomial(z, &TAN)) + (h_low + h_low * z));
-    // 2t over 1 - t^2, and a quarter turn on the negative reciprocal.
+    // 2t over 1 - t^2.
     let (square, square_rest) = t.product(t);
     let (rest, lost) = sum_ordered(one, -square);
     let rest_low = lost - (square_rest + two * (t * t_low));
-    let odd = half.lt(V::small(V::and(a.quarters, V::bits_of(1))));
     let choose = |x: V, y: V| V::select(odd, x, y);
     let (above, above_low) = (choose(-rest, two * t), choose(-rest_low, two * t_low));
     let (below, below_low) = (choose(two * t, rest), choose(two * t_low, rest_low));
@@ -42,7 +41,16 @@ pub fn tan_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let quotient = above * inverse;
     let (p, p_rest) = quotient.product(below);
     let left = ((above - p) - p_rest) + (above_low - quotient * below_low);
-    (quotient + left * inverse, V::both(enough, V::of(TINY).lt(x.abs())))
+    (quotient, left * inverse)
+}
+
+/// [`tan`] of all but far angles, those next to a multiple of the quarter turn, and tiny ones.
+#[inline(always)]
+pub fn tan_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let (a, enough) = reduce(x);
+    let odd = V::of(0.5).lt(V::small(V::and(a.quarters, V::bits_of(1))));
+    let (y, rest) = tan_two(a.high, a.low, odd);
+    (y + rest, V::both(enough, V::of(TINY).lt(x.abs())))
 }
 
 /// Tangent.
