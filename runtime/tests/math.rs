@@ -61,7 +61,10 @@ fn hard_points_within_one_ulp() {
 fn special_values() {
     let inf = f64::INFINITY;
     let same = |a: f64, b: f64| assert!(a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(), "{a} {b}");
-    for f in [exp, exp2, expm1, log, log1p, sin, cos, tanh, sigmoid, softplus, rsqrt] {
+    for f in [
+        exp, exp2, expm1, log, log1p, sin, cos, tanh, sigmoid, softplus, rsqrt, erf, erfc, normal_cdf,
+        gelu_erf, gelu_tanh,
+    ] {
         assert!(f(f64::NAN).is_nan());
     }
     same(exp(0.0), 1.0);
@@ -77,7 +80,7 @@ fn special_values() {
     same(exp2(-1074.0), 5e-324);
     same(exp2(-1075.0), 0.0);
     same(exp2(-inf), 0.0);
-    for f in [expm1, log1p, sin, tanh] {
+    for f in [expm1, log1p, sin, tanh, erf] {
         same(f(0.0), 0.0);
         same(f(-0.0), -0.0);
         same(f(5e-324), 5e-324);
@@ -102,6 +105,21 @@ fn special_values() {
     same(cos(0.0), 1.0);
     same(tanh(inf), 1.0);
     same(tanh(-inf), -1.0);
+    same(erf(inf), 1.0);
+    same(erf(-inf), -1.0);
+    same(erf(-5.99), -1.0);
+    same(erfc(0.0), 1.0);
+    same(erfc(-0.0), 1.0);
+    same(erfc(inf), 0.0);
+    same(erfc(-inf), 2.0);
+    same(erfc(-6.5), 2.0);
+    same(erfc(27.226017111108362), 5e-324);
+    same(erfc(27.226017111108366), 0.0);
+    same(normal_cdf(0.0), 0.5);
+    same(normal_cdf(-inf), 0.0);
+    same(normal_cdf(inf), 1.0);
+    same(gelu_erf(-0.0), -0.0);
+    same(gelu_erf(inf), inf);
     same(sigmoid(inf), 1.0);
     same(sigmoid(-inf), 0.0);
     same(sigmoid(0.0), 0.5);
@@ -123,7 +141,7 @@ fn special_values() {
 #[test]
 fn own_functions_agree_with_libm() {
     type Scalar = fn(f64) -> f64;
-    let pairs: [(Scalar, Scalar); 8] = [
+    let pairs: [(Scalar, Scalar); 10] = [
         (exp, libm::exp),
         (exp2, libm::exp2),
         (expm1, libm::expm1),
@@ -132,6 +150,8 @@ fn own_functions_agree_with_libm() {
         (sin, libm::sin),
         (cos, libm::cos),
         (tanh, libm::tanh),
+        (erf, libm::erf),
+        (erfc, libm::erfc),
     ];
     let mut state = 1u64;
     for step in 0..200_000 {

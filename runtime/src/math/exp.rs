@@ -20,32 +20,39 @@ const SMALL: f64 = 0.125;
 
 /// `exp(x) = head * (1 + rest)`, `head` the number with bits `head + (scale << 52)`; the
 /// scale is in the low bits above the seventh of what rounding to an integer left.
-struct Parts<V: Lanes> {
+pub struct Parts<V: Lanes> {
     rounded: V::Bits,
     head: V::Bits,
-    rest: V,
+    pub rest: V,
 }
 
 /// The parts of `2^(k / 128) * exp(r)`, `k` as [`ROUND`] left it.
 #[inline(always)]
-fn parts<V: Lanes>(k: V::Bits, r: V) -> Parts<V> {
+pub fn parts<V: Lanes>(k: V::Bits, r: V) -> Parts<V> {
     let (head, rest) = (V::lookup(&EXP2, k, 0), V::from_bits(V::lookup(&EXP2, k, 1)));
     let r2 = r * r;
     let p = (V::of(0.5) + r * V::of(1.0 / 6.0)) + r2 * (V::of(1.0 / 24.0) + r * V::of(1.0 / 120.0));
     Parts { rounded: k, head, rest: r + (rest + r2 * p) }
 }
 
+/// `x = (k / 128) log(2) + r`, for `|x|` below 800, `k` as [`ROUND`] left it.
+#[inline(always)]
+pub fn reduce<V: Lanes>(x: V) -> (V::Bits, V) {
+    let shifted = x * V::of(INVERSE) + V::of(ROUND);
+    let k = shifted - V::of(ROUND);
+    (shifted.bits(), (x - k * V::of(STEP)) - k * V::of(STEP_REST))
+}
+
 /// The parts of `exp(x)`, for `|x|` below 800.
 #[inline(always)]
 fn split<V: Lanes>(x: V) -> Parts<V> {
-    let shifted = x * V::of(INVERSE) + V::of(ROUND);
-    let k = shifted - V::of(ROUND);
-    parts(shifted.bits(), (x - k * V::of(STEP)) - k * V::of(STEP_REST))
+    let (k, r) = reduce(x);
+    parts(k, r)
 }
 
 /// `2^scale * head`, for a scale within the normal numbers.
 #[inline(always)]
-fn scaled<V: Lanes>(p: &Parts<V>) -> V {
+pub fn scaled<V: Lanes>(p: &Parts<V>) -> V {
     V::from_bits(V::plus(p.head, V::up::<52>(V::down::<7>(p.rounded))))
 }
 

@@ -50,3 +50,22 @@ fused! {
     /// `a * b + c` with one rounding, in `f32`.
     fma_f32, fma_hardware_f32, f32, fmaf;
 }
+
+/// Functions whose code is made twice, so that `fma` is an instruction inside where there is one.
+macro_rules! where_fused {
+    ($($(#[$doc:meta])* $name:ident($x:ident) = $body:block;)*) => {
+        $($(#[$doc])*
+        #[inline]
+        pub fn $name($x: f64) -> f64 {
+            #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+            if $crate::math::has_fma() {
+                #[target_feature(enable = "fma")]
+                fn fused($x: f64) -> f64 $body
+                // SAFETY: the CPU has the instruction.
+                return unsafe { fused($x) };
+            }
+            $body
+        })*
+    };
+}
+pub(super) use where_fused;

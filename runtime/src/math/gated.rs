@@ -1,9 +1,11 @@
 //! Activations whose tails need more than their definition: a product with a logistic or a
 //! normal distribution function, to the last place down to the subnormals.
 
+use super::erf::{SATURATED, complement, complement_far};
+use super::exp;
 use super::exp::exp_common;
+use super::fused::where_fused;
 use super::lanes::Lanes;
-use super::{erfc, exp, fma};
 
 /// `1 / sqrt(2 pi)`.
 pub const NORMAL_DENSITY: f64 = 0.3989422804014327;
@@ -20,9 +22,8 @@ const CUBIC_REST: f64 = -6.175149918155315e-19;
 const ROOT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 /// What [`ROOT`] leaves out.
 const ROOT_REST: f64 = -4.833646656726457e-17;
-/// Below this the error function's complement of `x / sqrt(2)` nears the subnormals.
+/// From here on the gate of [`gelu_tanh`] is 0 or 1.
 const FAR: f64 = 36.0;
-
 /// Up to this size of `z` the product `x s(z)` is as good as its exponential.
 const NEAR: f64 = 700.0;
 
@@ -85,68 +86,69 @@ pub fn gelu_tanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     gated_common(x, high, low)
 }
 
-/// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`.
-#[inline]
-pub fn gelu_tanh(x: f64) -> f64 {
-    if x > FAR {
-        return x;
-    }
-    if x < -FAR {
-        return x * 0.0;
-    }
-    let (high, low) = gelu_argument(x);
-    let (y, near) = gated_common(x, high, low);
-    if near { y } else { gated_far(x, high, low) }
+where_fused! {
+    /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`.
+    gelu_tanh(x) = {
+        if x > FAR {
+            return x;
+        }
+        if x < -FAR {
+            return x * 0.0;
+        }
+        let (high, low) = gelu_argument(x);
+        let (y, near) = gated_common(x, high, low);
+        if near { y } else { gated_far(x, high, low) }
+    };
 }
 
-/// Normal distribution function for `x > -FAR`.
+/// `|x| / sqrt(2)` in two parts.
 #[inline(always)]
-fn near(x: f64) -> f64 {
-    let t = -x * ROOT;
-    let rest = fma(-x, ROOT, -t) - x * ROOT_REST;
-    0.5 * (erfc(t) - rest * (std::f64::consts::FRAC_2_SQRT_PI * exp(-t * t)))
+fn over_root<V: Lanes>(x: V) -> (V, V) {
+    let (size, root) = (x.abs(), V::of(ROOT));
+    let t = size * root;
+    (t, size.fma(root, -t) + size * V::of(ROOT_REST))
 }
 
-/// `exp(-x^2 / 4)` and what the asymptotic series of the normal distribution function
-/// multiplies its square by, for `x < -FAR`.
+/// [`normal_cdf`] up to 8.48 on both sides.
 #[inline(always)]
-fn far(x: f64) -> (f64, f64) {
-    // The upper half of x squares exactly.
-    let upper = f64::from_bits(x.to_bits() & 0xffff_ffff_f800_0000);
-    let root = exp(-0.25 * (upper * upper));
-    let rest = exp(-0.5 * ((x - upper) * (x + upper)));
-    let z = 1.0 / (x * x);
-    let series =
-        1.0 - z * (1.0 - z * (3.0 - z * (15.0 - z * (105.0 - z * (945.0 - z * (10395.0 - z * 135135.0))))));
-    (root, NORMAL_DENSITY * (rest * series))
+pub fn normal_cdf_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let (t, low) = over_root(x);
+    let tail = V::of(0.5) * complement(t, Some(low));
+    (V::select(x.lt(V::of(0.0)), tail, V::of(1.0) - tail), t.lt(V::of(SATURATED)))
 }
 
-/// Normal distribution function.
-#[inline]
-pub fn normal_cdf(x: f64) -> f64 {
-    if x > FAR {
-        1.0
-    } else if x < -40.0 {
-        0.0
-    } else if x < -FAR {
-        let (root, factor) = far(x);
-        ((factor / -x) * root) * root
-    } else {
-        near(x)
-    }
+/// [`gelu_erf`] likewise.
+#[inline(always)]
+pub fn gelu_erf_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let (below, near) = normal_cdf_common(x);
+    (x * below, near)
 }
 
-/// `x` times the normal distribution function of `x`.
-#[inline]
-pub fn gelu_erf(x: f64) -> f64 {
-    if x > FAR {
-        x
-    } else if x < -40.0 {
-        x * 0.0
-    } else if x < -FAR {
-        let (root, factor) = far(x);
-        -((factor * root) * root)
-    } else {
-        x * near(x)
-    }
+where_fused! {
+    /// Normal distribution function.
+    normal_cdf(x) = {
+        let (y, near) = normal_cdf_common(x);
+        if near {
+            y
+        } else if x < 0.0 {
+            let (t, low) = over_root(x);
+            complement_far(t, low, 0.5)
+        } else if x > 0.0 {
+            1.0
+        } else {
+            x + x
+        }
+    };
+    /// `x` times the normal distribution function of `x`.
+    gelu_erf(x) = {
+        let (y, near) = gelu_erf_common(x);
+        if near {
+            y
+        } else if x < 0.0 {
+            let (t, low) = over_root(x);
+            complement_far(t, low, 0.5 * x)
+        } else {
+            x
+        }
+    };
 }

@@ -2,8 +2,9 @@
 //! vectors of the CPU, the rest through the function of one number. That is the same code, so it
 //! gives the same bits.
 
+use super::erf::{erf_common, erfc_common};
 use super::exp::{exp_common, exp2_common, expm1_common, tanh_common};
-use super::gated::{gelu_tanh_common, silu_common};
+use super::gated::{gelu_erf_common, gelu_tanh_common, normal_cdf_common, silu_common};
 use super::hyperbolic::{cosh_common, sinh_common};
 use super::inverse::{acos_common, asin_common, atan_common};
 use super::lgamma::lgamma_common;
@@ -156,6 +157,10 @@ forms! {
     softplus softplus_common softplus_f32;
     silu silu_common silu_f32;
     gelu_tanh gelu_tanh_common gelu_tanh_f32;
+    gelu_erf gelu_erf_common gelu_erf_f32;
+    normal_cdf normal_cdf_common normal_cdf_f32;
+    erf erf_common erf_f32;
+    erfc erfc_common erfc_f32;
 }
 
 #[cfg(test)]
@@ -241,7 +246,8 @@ mod tests {
         ($go:ident) => {
             $go!(exp exp_f32, exp2 exp2_f32, expm1 expm1_f32, log log_f32, log1p log1p_f32, log2 log2_f32, sinh sinh_f32,
  cosh cosh_f32, asinh asinh_f32, acosh acosh_f32, cbrt cbrt_f32, lgamma lgamma_f32, rsqrt rsqrt_f32, tan tan_f32, asin asin_f32, acos acos_f32, atan atan_f32, atanh atanh_f32, sin sin_f32,
-                cos cos_f32, tanh tanh_f32, sigmoid sigmoid_f32, softplus softplus_f32, silu silu_f32, gelu_tanh gelu_tanh_f32)
+                cos cos_f32, tanh tanh_f32, sigmoid sigmoid_f32, softplus softplus_f32, silu silu_f32, gelu_tanh gelu_tanh_f32,
+                gelu_erf gelu_erf_f32, normal_cdf normal_cdf_f32, erf erf_f32, erfc erfc_f32)
         };
     }
 

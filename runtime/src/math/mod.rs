@@ -9,6 +9,8 @@ mod atan_table;
 mod basic;
 mod digamma;
 mod digamma_table;
+mod erf;
+mod erf_table;
 mod exp;
 mod exp_table;
 mod fused;
@@ -34,6 +36,7 @@ mod two;
 mod wide;
 
 pub use basic::{maximum, minimum, sign};
+pub use erf::{erf, erfc};
 pub use exp::{exp, exp2, expm1, tanh};
 pub use fused::{fma, fma_f32, has_fma};
 pub use gamma::polygamma;
@@ -68,8 +71,4 @@ from_libm! {
     ceil(x) = ceil;
     /// The nearest integer; of two, the even one.
     round_even(x) = rint;
-    /// Error function.
-    erf(x) = erf;
-    /// Complementary error function.
-    erfc(x) = erfc;
 }

@@ -94,6 +94,15 @@ impl Lanes for Eight {
             _mm512_i64gather_epi64::<8>(_mm512_mul_epu32(row, _mm512_set1_epi64(C as i64)), at)
         }
     }
+
+    #[inline(always)]
+    fn pick(numbers: &[f64; 16], row: __m512i) -> Eight {
+        // SAFETY: the CPU has the instructions; both halves are in the array.
+        unsafe {
+            let (low, high) = (numbers.as_ptr(), numbers.as_ptr().add(8));
+            Eight(_mm512_permutex2var_pd(_mm512_loadu_pd(low), row, _mm512_loadu_pd(high)))
+        }
+    }
 }
 
 impl Eight {
@@ -154,6 +163,13 @@ impl Lanes for Four {
             let at = table.as_ptr().cast::<i64>().add(column.min(C - 1));
             _mm256_i64gather_epi64::<8>(at, _mm256_mul_epu32(row, _mm256_set1_epi64x(C as i64)))
         }
+    }
+
+    #[inline(always)]
+    fn pick(numbers: &[f64; 16], row: __m256i) -> Four {
+        let row = Self::and(row, Self::bits_of(15));
+        // SAFETY: the CPU has the instructions; rows are below 16.
+        Four(unsafe { _mm256_i64gather_pd::<8>(numbers.as_ptr(), row) })
     }
 }
 
