@@ -141,17 +141,19 @@ fn special_values() {
 #[test]
 fn own_functions_agree_with_libm() {
     type Scalar = fn(f64) -> f64;
-    let pairs: [(Scalar, Scalar); 10] = [
-        (exp, libm::exp),
-        (exp2, libm::exp2),
-        (expm1, libm::expm1),
-        (log, libm::log),
-        (log1p, libm::log1p),
-        (sin, libm::sin),
-        (cos, libm::cos),
-        (tanh, libm::tanh),
-        (erf, libm::erf),
-        (erfc, libm::erfc),
+    // With how many units in the last place the two may differ.
+    let pairs: [(Scalar, Scalar, u64); 10] = [
+        (exp, libm::exp, 2),
+        (exp2, libm::exp2, 2),
+        (expm1, libm::expm1, 2),
+        (log, libm::log, 2),
+        (log1p, libm::log1p, 2),
+        (sin, libm::sin, 2),
+        (cos, libm::cos, 2),
+        (tanh, libm::tanh, 2),
+        (erf, libm::erf, 2),
+        // Up to 2.5; `accuracy` holds ours below 1.
+        (erfc, libm::erfc, 3),
     ];
     let mut state = 1u64;
     for step in 0..200_000 {
@@ -162,8 +164,8 @@ fn own_functions_agree_with_libm() {
         } else {
             (state >> 11) as f64 / (1u64 << 53) as f64 * 40.0 - 20.0
         };
-        for (i, (own, other)) in pairs.iter().enumerate() {
-            assert!(ulps(own(x), other(x)) <= 2, "{i} at {x:e}: {} {}", own(x), other(x));
+        for (i, (own, other, allowed)) in pairs.iter().enumerate() {
+            assert!(ulps(own(x), other(x)) <= *allowed, "{i} at {x:e}: {} {}", own(x), other(x));
         }
     }
 }
