@@ -9,11 +9,12 @@
 //!   derivative of the value, by dual numbers over the rationals, which know the
 //!   value alone.
 //! * All others, in f64 (also where the node computes in f32): transposes within
-//!   1e-10 of what the lengths of the vectors allow; the JVP within 1e-8 of
-//!   eighth-order central differences of the value, or within their own error
-//!   where that is larger. Elements at kinks and jumps are counted, not compared.
+//!   1e-10 of what the lengths of the vectors allow, or, where terms cancel, within
+//!   a bound on their roundings; the JVP within 1e-8 of eighth-order central
+//!   differences of the value, or within their own error where that is larger.
+//!   Elements at kinks and jumps are counted, not compared.
 //! * The graph with seeds on all values: exactly, if all of its ops are exact
-//!   and the numbers stay small; else within 1e-8.
+//!   and the numbers stay small; else within 1e-8 of what lengths allow, or that bound.
 //!
 //! Points of the graph are drawn from a seed, in several ranges, and drawn again
 //! where a value is NaN or infinite. A node that no such point is found for gets
@@ -25,6 +26,7 @@ pub(crate) mod law;
 mod node;
 mod point;
 mod report;
+mod rounding;
 mod single;
 mod source;
 mod tally;

@@ -4,18 +4,12 @@ use crate::check::difference::{self, Compared};
 use crate::check::law::{self, Adjointness, grew, op_error, sweep};
 use crate::check::point::{as_duals, as_floats, as_rationals, as_wide, has_nan};
 use crate::check::report::Fault;
+use crate::check::rounding::{self, BOUND, Law};
 use crate::check::single::Single;
 use crate::check::source::Rng;
 use crate::graph::ValueId;
 use crate::ops::OpError;
 use crate::tape::{Duals, Exact, Gradients, Native, Scalar, Tape, TapeError, Tensor};
-
-/// Both sides of the law in f64 may differ by this part of what the vectors'
-/// lengths allow: a few hundred roundings of 1e-16, and a thousandfold for
-/// operations that are ill-conditioned at the point. A wrong rule is further off.
-pub const BOUND: f64 = 1e-10;
-/// The same for whole graphs, through which roundings grow.
-pub const GRAPH_BOUND: f64 = 1e-8;
 
 /// A JVP is linear: along a direction stretched by these it is stretched too, up
 /// to roundings, which this brings to light.
@@ -96,34 +90,6 @@ fn derivative(single: &Single, inputs: Vec<Tensor<Exact>>, rng: &mut Rng) -> Res
     }
 }
 
-/// One side of the law in f64, and the product of the lengths of its vectors.
-fn side_f64(a: &[Option<Tensor>], b: &[Option<Tensor>]) -> (f64, f64) {
-    let (mut sum, mut squares) = (0.0, [0.0, 0.0]);
-    for (a, b) in a.iter().zip(b) {
-        let (Some(a), Some(b)) = (a, b) else { continue };
-        for (a, b) in a.to_f64().into_iter().zip(b.to_f64()) {
-            sum += a * b;
-            squares[0] += a * a;
-            squares[1] += b * b;
-        }
-    }
-    (sum, (squares[0] * squares[1]).sqrt())
-}
-
-/// How far the two sides are apart, as part of what lengths allow; with the sides.
-pub fn gap(
-    tangents: &[Option<Tensor>],
-    seeds: &[Option<Tensor>],
-    swept: &law::Swept<Native>,
-) -> Option<(f64, [f64; 2])> {
-    let (left, left_size) = side_f64(&swept.moved, seeds);
-    let (right, right_size) = side_f64(tangents, &swept.gradients);
-    let size = left_size.max(right_size);
-    let apart = (left - right).abs();
-    let part = if apart == 0.0 { 0.0 } else { apart / size };
-    (part.is_finite() && size.is_finite()).then_some((part, [left, right]))
-}
-
 /// A random direction for each of these tensors.
 pub fn directions(x: &[Tensor], rng: &mut Rng) -> Vec<Option<Tensor>> {
     x.iter().map(|x| difference::direction(x, rng)).collect()
@@ -154,12 +120,11 @@ fn try_in_floats(single: &Single, x: &[Tensor], rng: &mut Rng) -> Result<Found, 
         seeds[v.index()] = ones.and_then(|ones| difference::direction(&ones, rng));
     }
     let swept = sweep(&tape, dx.clone(), seeds.clone())?;
-    let Some((adjoint, [jvp, vjp])) = gap(&dx, &seeds, &swept) else {
-        return Ok(Found::Nothing("tangents or gradients are not finite".into()));
+    let adjoint = match rounding::law(&tape, &dx, &seeds, &swept, BOUND) {
+        Law::Holds(part) => part,
+        Law::NotFinite => return Ok(Found::Nothing("tangents or gradients are not finite".into())),
+        Law::Broken { jvp, vjp } => return Ok(Found::Wrong(Fault::NotAdjoint { jvp, vjp })),
     };
-    if adjoint > BOUND {
-        return Ok(Found::Wrong(Fault::NotAdjoint { jvp, vjp }));
-    }
     let of_outputs = |moved: &Gradients<Native>| -> Vec<Vec<f64>> {
         let zeros = |v: ValueId| vec![0.0; graph.ty(v).numel()];
         graph

@@ -4,7 +4,7 @@ use crate::check::law::{op_error, rationals};
 use crate::check::source::Source;
 use crate::graph::{DType, Graph, ValueType};
 use crate::ops::OpError;
-use crate::tape::{Data, Dual, Duals, Exact, Numbers, Refusal, Scalar, TapeError, Tensor};
+use crate::tape::{Data, Dual, Duals, Exact, Numbers, Refusal, Roundings, Scalar, TapeError, Tensor};
 
 /// How floats are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +146,11 @@ fn simple(x: f64) -> Result<f64, Refusal> {
 pub fn as_rationals(tensor: &Tensor) -> Result<Tensor<Exact>, Refusal> {
     let near = |x: f64| Scalar::from_f64(simple(x)?);
     convert(tensor, near, near)
+}
+
+/// The same numbers, as such that are given.
+pub fn as_given(tensor: &Tensor) -> Option<Tensor<Roundings>> {
+    convert(tensor, Scalar::from_f64, Scalar::from_f64).ok()
 }
 
 /// The nearest floats, of the tensor's own types.

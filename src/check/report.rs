@@ -105,7 +105,8 @@ pub struct Counts {
     /// Elements whose differences did not settle.
     pub unsettled: usize,
     /// Largest distance of the two sides of the law, as part of what the lengths
-    /// of their vectors allow; 0 where all was exact.
+    /// of their vectors allow (where terms cancel: of the size of their roundings);
+    /// 0 where all was exact.
     pub adjoint_error: f64,
     /// Largest distance of JVP and differences, as part of the largest tangent;
     /// 0 where all was exact.

@@ -3,9 +3,10 @@
 use crate::check::CheckOptions;
 use crate::check::difference;
 use crate::check::law::{self, Adjointness, sweep};
-use crate::check::node::{GRAPH_BOUND, directions, gap};
+use crate::check::node::directions;
 use crate::check::point::{RANGES, as_wide, draw_inputs, is_finite, smaller_bound};
 use crate::check::report::{Counts, Fault, Outcome};
+use crate::check::rounding::{self, GRAPH_BOUND, Law};
 use crate::check::single::{Single, widened};
 use crate::check::source::{Rng, Source};
 use crate::graph::Graph;
@@ -109,12 +110,12 @@ impl<'a> Whole<'a> {
             None => return,
         };
         match found {
-            Ok(Some((part, _))) if part <= GRAPH_BOUND => {
+            Ok(Law::Holds(part)) => {
                 self.counts.points += 1;
                 self.counts.adjoint_error = self.counts.adjoint_error.max(part);
             }
-            Ok(Some((_, [jvp, vjp]))) => self.fault = Some(Fault::NotAdjoint { jvp, vjp }),
-            Ok(None) => self.why = Some("values, tangents or gradients are not finite".into()),
+            Ok(Law::Broken { jvp, vjp }) => self.fault = Some(Fault::NotAdjoint { jvp, vjp }),
+            Ok(Law::NotFinite) => self.why = Some("values, tangents or gradients are not finite".into()),
             Err(error) => self.why = Some(error.to_string()),
         }
     }
@@ -161,9 +162,9 @@ impl<'a> Whole<'a> {
         false
     }
 
-    fn in_floats(&self, tape: &Tape<'_>, rng: &mut Rng) -> Result<Option<(f64, [f64; 2])>, TapeError> {
+    fn in_floats(&self, tape: &Tape<'_>, rng: &mut Rng) -> Result<Law, TapeError> {
         let given: Option<Vec<Tensor>> = self.graph.input_values().map(|v| tape.value(v)).collect();
-        let Some(given) = given else { return Ok(None) };
+        let Some(given) = given else { return Ok(Law::NotFinite) };
         let inputs = given.iter().map(as_wide).collect();
         let graph = widened(self.graph)?;
         let dx = directions(&given, rng);
@@ -174,7 +175,7 @@ impl<'a> Whole<'a> {
         let seeds: Vec<_> = graph.values().map(seed).collect();
         let tape = Tape::<Native>::compile(&graph, inputs)?;
         let swept = sweep(&tape, dx.clone(), seeds.clone())?;
-        Ok(gap(&dx, &seeds, &swept))
+        Ok(rounding::law(&tape, &dx, &seeds, &swept, GRAPH_BOUND))
     }
 
     pub fn finish(self) -> (Outcome, Counts) {

@@ -11,6 +11,7 @@ mod map;
 mod prims;
 mod rational;
 mod replay;
+mod rounded;
 mod scalar;
 mod scalar_rules;
 mod strided;
@@ -29,6 +30,7 @@ use thiserror::Error;
 pub use buf::{Buf, Element, Spare};
 pub use dual::{Dual, Duals};
 pub use rational::{Exact, GREW, bits, one};
+pub(crate) use rounded::{Rounded, Roundings};
 pub use scalar::{Native, Numbers, Pairs, Refusal, Scalar};
 pub use tensor::{Data, Tensor};
 

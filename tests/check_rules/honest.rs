@@ -4,7 +4,7 @@ use cotangent::check::{Outcome, check_rules_with};
 use cotangent::fuzzing::{Draft, Profile, Rng, generate};
 use cotangent::ops::{self, Rule};
 use cotangent::tape::Tensor;
-use cotangent::{Builder, CheckOptions, Graph, check_rules, dtype};
+use cotangent::{Builder, CheckOptions, Graph, Var, check_rules, dtype};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nodes of random graphs, each by itself, until every op was met this often.
@@ -231,5 +231,42 @@ fn what_underflows_is_no_error() {
         let at = Tensor::f64([2, 3], &[0.0, -1.0, far, 0.5, far - 0.25, 0.1]).expect("six elements");
         let report = check_rules(&graph, &CheckOptions::default().points(10).at(vec![at]));
         assert!(report.is_ok(), "{far}: {report}");
+    }
+}
+
+/// Where the terms of a tangent cancel, its roundings are of their size, not of its own.
+#[test]
+fn roundings_of_terms_that_cancel_are_no_error() {
+    type Case = (&'static str, for<'b> fn(Var<'b>) -> Var<'b>);
+    const CASES: [Case; 7] = [
+        ("x / x", |x| x / x),
+        ("x * (1 / x)", |x| x * x.recip()),
+        ("x / 3 - x / 3", |x| x / 3.0 - x * (1.0 / 3.0)),
+        ("log(x / x)", |x| (x / x).log()),
+        ("atan2(x, x)", |x| x.atan2(x)),
+        ("solve(x, x)", |x| x.solve(x)),
+        ("layer_norm", |x| {
+            let one = x.narrow(0, 0, 1).reshape([2]).detach() * 0.0 + 1.0;
+            x.layer_norm(one, one, 1e-5)
+        }),
+    ];
+    for (name, case) in CASES {
+        // Out of reach of exact arithmetic, where floats decide.
+        for size in [1e-15, 1e-12, 1e10, 1e15] {
+            for dtype in [dtype::f64, dtype::f32] {
+                let g = Builder::new();
+                let x = g.input("x", dtype, [2, 2]);
+                let graph = g.finish(&[case(x)]).expect("a graph");
+                let numbers = [1.3, 0.7, 2.9, -2.1].map(|x| x * size);
+                let at = match dtype {
+                    dtype::f32 => Tensor::f32([2, 2], &numbers.map(|x| x as f32)),
+                    _ => Tensor::f64([2, 2], &numbers),
+                };
+                let options = CheckOptions::default().points(20).at(vec![at.expect("four elements")]);
+                let report = check_rules(&graph, &options);
+                assert!(report.is_ok(), "{name} at {size:e}\n{report}");
+                assert_eq!(report.not_testable().count(), 0, "{name} at {size:e}\n{report}");
+            }
+        }
     }
 }

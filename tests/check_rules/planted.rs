@@ -5,6 +5,7 @@ use cotangent::graph::ValueId;
 use cotangent::ops::{
     Emitter, Flow, Flows, MapFn, Op, OpError, Row, Rule, Site, Tangents, Value, make, row_named,
 };
+use cotangent::tape::Tensor;
 use cotangent::{Builder, CheckOptions, DType, Var, check_rules, dtype};
 use smallvec::smallvec;
 
@@ -30,6 +31,23 @@ const PRODUCT: Row = Row {
     jvp: Rule::By(|e, site, t| product_jvp(e, site, t, |e, a, b| e.add(a, b))),
     exact: true,
     ..UNARY
+};
+
+/// x / y
+const QUOTIENT: Row = Row {
+    value: Value::Map(MapFn::Div),
+    vjp: Rule::By(|e, site, d| quotient_vjp(e, site, d, -1.0)),
+    jvp: Rule::By(|e, site, t| {
+        let slope = e.div(site.results[0], site.operands[1])?;
+        let left = t[0].map(|t| e.div(t, site.operands[1])).transpose()?;
+        let right = t[1].map(|t| e.mul(slope, t)).transpose()?;
+        Ok(smallvec![match (left, right) {
+            (Some(a), Some(b)) => Some(e.sub(a, b)?),
+            (a, None) => a,
+            (None, Some(b)) => Some(e.neg(b)?),
+        }])
+    }),
+    ..PRODUCT
 };
 
 fn contribution(
@@ -91,6 +109,18 @@ fn product_jvp(
         (Some(a), Some(b)) => Some(join(e, a, b)?),
         (a, b) => a.or(b),
     }])
+}
+
+fn quotient_vjp(
+    e: &mut dyn Emitter,
+    site: &Site<'_>,
+    d: &[Option<ValueId>],
+    sign: f64,
+) -> Result<Flows, OpError> {
+    let Some(d) = d[0] else { return Ok(smallvec![Flow::Zero; 2]) };
+    let slope = e.div(site.results[0], site.operands[1])?;
+    let right = e.mul(d, slope)?;
+    Ok(smallvec![Flow::To(e.div(d, site.operands[1])?), Flow::To(e.one(make::scale(sign), &[right])?)])
 }
 
 /// The planted op between ops that are right: x -> op(2 x, ..) + 1.
@@ -238,6 +268,27 @@ fn exact_ops_are_held_to_equality() {
         ..UNARY
     };
     is_broken("half the slope of a square", &ALIKE, not_derivative);
+}
+
+/// What cancels if the rule is right may be off by roundings of its terms, by no more.
+#[test]
+fn a_wrong_term_where_the_right_ones_cancel() {
+    static RIGHT: Row = QUOTIENT;
+    static SIGN: Row = Row { vjp: Rule::By(|e, site, d| quotient_vjp(e, site, d, 1.0)), ..QUOTIENT };
+    static BILLIONTH: Row =
+        Row { vjp: Rule::By(|e, site, d| quotient_vjp(e, site, d, -1.0 - 1e-9)), ..QUOTIENT };
+    for (name, row) in [("right", &RIGHT), ("sign", &SIGN), ("billionth", &BILLIONTH)] {
+        for size in [1e-15, 1e15] {
+            let g = Builder::new();
+            let x = g.input("x", dtype::f64, [3]);
+            let graph = g.finish(&[g.apply(Op::plain(row), &[x, x])]).expect("a graph");
+            let at = Tensor::f64([3], &[1.3, 0.7, 2.9].map(|x| x * size)).expect("three elements");
+            let node = check_rules(&graph, &CheckOptions::default().at(vec![at])).nodes.remove(0);
+            let found = matches!(node.outcome, Outcome::Broken(Fault::NotAdjoint { .. }));
+            assert_eq!(found, name != "right", "{name} at {size:e}: {:?}", node.outcome);
+            assert!(found || node.outcome == Outcome::Tested, "{:?}", node.outcome);
+        }
+    }
 }
 
 #[test]
