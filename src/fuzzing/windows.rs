@@ -10,6 +10,9 @@ use crate::ops::{Attr, Op, Row};
 pub(super) const ROWS: &[&str] =
     &["unfold", "fold", "conv", "conv_transpose", "max_pool", "avg_pool", "smooth_max_pool"];
 
+/// Graphs of tensors below this many elements are run.
+const SMALL: usize = 1 << 12;
+
 impl Generator<'_> {
     /// An op with windows: attributes hang on all operands.
     pub(super) fn windowed(&mut self, row: &'static Row) -> Option<(Op, Vec<Slot>)> {
@@ -151,9 +154,12 @@ impl Generator<'_> {
             .collect()
     }
 
+    /// None for the most part. Padding is laid out in memory, all of it, so that it is far
+    /// only in graphs that are not run.
     fn padding(&mut self, axes: usize) -> Attr {
+        let far = if self.limit < SMALL { [5, 7, 12, 33] } else { [5, 1 << 20, 1 << 40, i64::MAX as usize] };
         let entry = |g: &mut Self| match g.source.below(40) {
-            0 => [5, 1 << 20, 1 << 40, i64::MAX as usize][g.source.below(4)],
+            0 => far[g.source.below(4)],
             1..=20 => 0,
             _ => g.source.below(3),
         };
