@@ -2,6 +2,7 @@
 //! root, the asymptotic series, and a cotangent for negative arguments.
 
 use super::digamma_table::DIGAMMA;
+use super::digamma_zeros;
 use super::lanes::Lanes;
 use super::log_two::log_two;
 use super::round_even;
@@ -13,6 +14,8 @@ use std::f64::consts::PI;
 const ROUND: f64 = 1.5 * (1u64 << 52) as f64;
 /// Where the table begins and ends.
 const TABLE: [f64; 2] = [0.9375, 8.9375];
+/// Where less of the larger term is left, two parts of each are not enough.
+const SMALL: f64 = 0.5;
 /// What [`PI`] leaves out.
 const PI_REST: f64 = 1.2246467991473532e-16;
 
@@ -89,6 +92,16 @@ pub fn digamma(x: f64) -> f64 {
     reflected(x)
 }
 
+/// The mirror image `1 - x` of an argument, and the angle of its cotangent.
+pub struct Mirror {
+    /// `1 - x`, in two parts.
+    pub x: (f64, f64),
+    /// Half turns, up to a quarter of one: from an integer, or from what lies halfway.
+    pub near: f64,
+    /// Whether it is the latter.
+    pub steep: bool,
+}
+
 /// `digamma(1 - x) - pi cot(pi x)`; NaN at the poles.
 #[cold]
 fn reflected(x: f64) -> f64 {
@@ -99,17 +112,20 @@ fn reflected(x: f64) -> f64 {
     if turn.abs() < 1e-150 {
         return -1.0 / turn;
     }
-    let (mirrored, mirrored_rest) = sum(1.0, -x);
-    let (other, other_rest) = positive(mirrored);
-    // Of an angle past an eighth of a turn what it leaves of a quarter.
     let steep = turn.abs() > 0.25;
     let near = if steep { 0.5f64.copysign(turn) - turn } else { turn };
+    let mirror = Mirror { x: sum(1.0, -x), near, steep };
+    let (mirrored, mirrored_rest) = mirror.x;
+    let (other, other_rest) = positive(mirrored);
     let (angle, angle_rest) = PI.product(near);
     let (t, t_rest) = tan_two(angle, angle_rest + near * PI_REST, !steep);
     // The tangent of what is left, or the negative cotangent.
     let (t, t_rest) = if steep { (-t, -t_rest) } else { (t, t_rest) };
     let (p, p_rest) = PI.product(t);
     let (main, lost) = sum(p, other);
+    if main.abs() < SMALL * other {
+        return digamma_zeros::digamma(&mirror);
+    }
     // Far out the slope is the reciprocal.
     let other_rest = other_rest + mirrored_rest / mirrored;
     main + (lost + (other_rest + (p_rest + (PI * t_rest + PI_REST * t))))

@@ -4,7 +4,7 @@
 use super::lanes::Lanes;
 use super::lgamma_table::LGAMMA;
 use super::log_two::{log_of_two, log_two};
-use super::two::{combined, polynomial, sum, sum_ordered};
+use super::two::{combined, polynomial, series, sum, sum_ordered, times};
 use super::{floor, round_even, sin};
 use std::f64::consts::PI;
 
@@ -163,27 +163,11 @@ fn reflected(x: f64) -> f64 {
     main + ((lost + lost_too) + ((LOG_PI[1] - log_rest) - (other_rest + angle_rest / angle)))
 }
 
-/// Product of two numbers in two parts.
-fn times((a, a_low): (f64, f64), (b, b_low): (f64, f64)) -> (f64, f64) {
-    let (p, rest) = a.product(b);
-    sum_ordered(p, rest + (a * b_low + a_low * b))
-}
-
 /// With `x = f - m` it is `-log |x (x + 1) ... (x + m) / Gamma(1 + f)|`.
 fn by_product(x: f64) -> f64 {
     let m = -round_even(x);
     let f = x + m;
-    let tail = polynomial(f, &INVERSE_TAIL);
-    let mut product = (0.0, 0.0);
-    for (i, &[c, c_low]) in INVERSE.iter().enumerate().rev() {
-        product = if i == 14 {
-            sum_ordered(c, c_low + f * tail)
-        } else {
-            let (p, p_low) = times(product, (f, 0.0));
-            let (main, lost) = sum(c, p);
-            sum_ordered(main, lost + (p_low + c_low))
-        };
-    }
+    let mut product = series((f, 0.0), &INVERSE, &INVERSE_TAIL);
     let mut k = 0.0;
     while k <= m {
         product = times(product, (x + k, 0.0));

@@ -9,6 +9,7 @@ mod atan_table;
 mod basic;
 mod digamma;
 mod digamma_table;
+mod digamma_zeros;
 mod erf;
 mod erf_table;
 mod exp;

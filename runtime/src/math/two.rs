@@ -25,6 +25,35 @@ pub fn root<V: Lanes>(high: V, low: V) -> (V, V) {
     (y, (((high - p) - rest) + low) / (y + y))
 }
 
+/// A number of twice the bits.
+pub type Two = (f64, f64);
+
+/// Sum, to the last places also where it is small.
+pub fn plus((a, a_low): Two, (b, b_low): Two) -> Two {
+    let (high, lost) = sum(a, b);
+    let (low, lost_too) = sum(a_low, b_low);
+    let (high, low) = sum_ordered(high, lost + low);
+    sum_ordered(high, low + lost_too)
+}
+
+/// Product.
+pub fn times((a, a_low): Two, (b, b_low): Two) -> Two {
+    let (p, rest) = a.product(b);
+    sum_ordered(p, rest + (a * b_low + a_low * b))
+}
+
+/// Quotient.
+pub fn over((a, a_low): Two, (b, b_low): Two) -> Two {
+    let quotient = a / b;
+    let (p, rest) = quotient.product(b);
+    sum_ordered(quotient, (((a - p) - rest) + (a_low - quotient * b_low)) / b)
+}
+
+/// `c[0] + c[1] x + ...`: the first coefficients in two parts each, and those that follow.
+pub fn series<const N: usize, const M: usize>(x: Two, c: &[[f64; 2]; N], tail: &[f64; M]) -> Two {
+    c.iter().rev().fold((polynomial(x.0, tail), 0.0), |sum, &[c, c_low]| plus((c, c_low), times(sum, x)))
+}
+
 /// `c[0] + c[1] x + ...`, by halves.
 #[inline(always)]
 pub fn polynomial<V: Lanes, const N: usize>(x: V, c: &[f64; N]) -> V {

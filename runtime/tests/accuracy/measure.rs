@@ -165,6 +165,19 @@ const GAMMA: [&[Range]; 6] = [
     &[Bits(1e-300, 1e300)],
     &[Even(-170.0, -5.0)],
 ];
+/// Likewise, and the neighbourhoods of zeros left of zero.
+const DIGAMMA: [&[Range]; 10] = [
+    GAMMA[0],
+    GAMMA[1],
+    GAMMA[2],
+    GAMMA[3],
+    GAMMA[4],
+    GAMMA[5],
+    &[Even(-0.504084, -0.504083)],
+    &[Even(-1.5735, -1.5734)],
+    &[Even(-2.62, -2.6)],
+    &[Even(-99.8, -99.7)],
+];
 
 functions! {
     exp exp_f32(x) EXP, Some(r::exp(x.into()));
@@ -208,11 +221,7 @@ functions! {
     gelu_tanh gelu_tanh_f32(x) [&[Even(-20.0, 20.0)], &[Even(-3.0, 3.0)], &[Even(-11.0, 3.0)], &[Both(1e-20, 20.0)]],
         Some(r::gelu_tanh(x));
     lgamma lgamma_f32(x) GAMMA, on(x > 0.0 || x.fract() != 0.0, || (gamma::lgamma(x), 0));
-    // Next to its negative zeros it is off by more, see `src/math/accuracy.md`.
-    digamma digamma_f32(x) GAMMA, {
-        let defined = on(x > 0.0 || x.fract() != 0.0, || (gamma::digamma(x), 0));
-        defined.filter(|want| x > 0.0 || want.0.h.abs() > 1.0)
-    };
+    digamma digamma_f32(x) DIGAMMA, on(x > 0.0 || x.fract() != 0.0, || (gamma::digamma(x), 0));
 }
 
 /// The functions by the names they have here.
