@@ -98,7 +98,6 @@ pub fn complement<V: Lanes>(t: V, low: Option<V>) -> V {
 }
 
 /// `factor` times [`erfc`] of `t + low`, for `t` from [`SATURATED`] on, down to the subnormals.
-#[cold]
 pub fn complement_far(t: f64, low: f64, factor: f64) -> f64 {
     if t >= END {
         return factor * 0.0;
@@ -138,21 +137,13 @@ pub fn erfc_common<V: Lanes>(x: V) -> (V, V::Mask) {
 
 where_fused! {
     /// Error function.
-    erf(x) = {
-        let (y, near) = erf_common(x);
-        if near { y } else if x.is_nan() { x + x } else { 1f64.copysign(x) }
-    };
+    erf(x) = erf_common, if x.is_nan() { x + x } else { 1f64.copysign(x) };
     /// Complementary error function.
-    erfc(x) = {
-        let (y, near) = erfc_common(x);
-        if near {
-            y
-        } else if x.is_nan() {
-            x + x
-        } else if x < 0.0 {
-            2.0
-        } else {
-            complement_far(x, 0.0, 1.0)
-        }
+    erfc(x) = erfc_common, if x.is_nan() {
+        x + x
+    } else if x < 0.0 {
+        2.0
+    } else {
+        complement_far(x, 0.0, 1.0)
     };
 }

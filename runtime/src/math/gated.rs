@@ -88,16 +88,13 @@ pub fn gelu_tanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
 
 where_fused! {
     /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`.
-    gelu_tanh(x) = {
-        if x > FAR {
-            return x;
-        }
-        if x < -FAR {
-            return x * 0.0;
-        }
+    gelu_tanh(x) = gelu_tanh_common, if x > FAR {
+        x
+    } else if x < -FAR {
+        x * 0.0
+    } else {
         let (high, low) = gelu_argument(x);
-        let (y, near) = gated_common(x, high, low);
-        if near { y } else { gated_far(x, high, low) }
+        gated_far(x, high, low)
     };
 }
 
@@ -126,29 +123,19 @@ pub fn gelu_erf_common<V: Lanes>(x: V) -> (V, V::Mask) {
 
 where_fused! {
     /// Normal distribution function.
-    normal_cdf(x) = {
-        let (y, near) = normal_cdf_common(x);
-        if near {
-            y
-        } else if x < 0.0 {
-            let (t, low) = over_root(x);
-            complement_far(t, low, 0.5)
-        } else if x > 0.0 {
-            1.0
-        } else {
-            x + x
-        }
+    normal_cdf(x) = normal_cdf_common, if x < 0.0 {
+        let (t, low) = over_root(x);
+        complement_far(t, low, 0.5)
+    } else if x > 0.0 {
+        1.0
+    } else {
+        x + x
     };
     /// `x` times the normal distribution function of `x`.
-    gelu_erf(x) = {
-        let (y, near) = gelu_erf_common(x);
-        if near {
-            y
-        } else if x < 0.0 {
-            let (t, low) = over_root(x);
-            complement_far(t, low, 0.5 * x)
-        } else {
-            x
-        }
+    gelu_erf(x) = gelu_erf_common, if x < 0.0 {
+        let (t, low) = over_root(x);
+        complement_far(t, low, 0.5 * x)
+    } else {
+        x
     };
 }

@@ -84,43 +84,79 @@ pub trait Lanes:
 
 const SIGN: u64 = 1 << 63;
 
-impl Lanes for f64 {
-    type Mask = bool;
-    type Bits = u64;
+/// One number as a lane: `f64` itself, or one for which `fma` is an instruction.
+pub trait One:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
+{
+    /// The lane of a number.
+    fn new(x: f64) -> Self;
+    /// The number.
+    fn get(self) -> f64;
+    /// `self * factor + term`, rounded once.
+    fn fused(self, factor: Self, term: Self) -> Self;
+    /// The product and what its rounding leaves.
+    fn in_two(self, factor: Self) -> (Self, Self);
+}
 
+impl One for f64 {
     #[inline(always)]
-    fn of(x: f64) -> f64 {
+    fn new(x: f64) -> f64 {
         x
     }
 
     #[inline(always)]
-    fn fma(self, factor: f64, term: f64) -> f64 {
-        super::fma(self, factor, term)
+    fn get(self) -> f64 {
+        self
     }
 
     #[inline(always)]
-    fn sqrt(self) -> f64 {
-        f64::sqrt(self)
+    fn fused(self, factor: f64, term: f64) -> f64 {
+        super::fma(self, factor, term)
     }
 
     /// By halves of the significands (Dekker), since asking for the instruction costs more.
     #[inline(always)]
-    fn product(self, factor: f64) -> (f64, f64) {
+    fn in_two(self, factor: f64) -> (f64, f64) {
         let half = |x: f64| f64::from_bits((x.to_bits() + (1 << 26)) & !((1 << 27) - 1));
         let high = self * factor;
         let (a, b) = (half(self), half(factor));
         let (a_low, b_low) = (self - a, factor - b);
         (high, (((a * b - high) + a * b_low) + a_low * b) + a_low * b_low)
     }
+}
+
+impl<V: One> Lanes for V {
+    type Mask = bool;
+    type Bits = u64;
 
     #[inline(always)]
-    fn lt(self, other: f64) -> bool {
-        self < other
+    fn of(x: f64) -> V {
+        V::new(x)
     }
 
     #[inline(always)]
-    fn le(self, other: f64) -> bool {
-        self <= other
+    fn fma(self, factor: V, term: V) -> V {
+        self.fused(factor, term)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> V {
+        V::new(self.get().sqrt())
+    }
+
+    #[inline(always)]
+    fn product(self, factor: V) -> (V, V) {
+        self.in_two(factor)
+    }
+
+    #[inline(always)]
+    fn lt(self, other: V) -> bool {
+        self.get() < other.get()
+    }
+
+    #[inline(always)]
+    fn le(self, other: V) -> bool {
+        self.get() <= other.get()
     }
 
     #[inline(always)]
@@ -129,18 +165,18 @@ impl Lanes for f64 {
     }
 
     #[inline(always)]
-    fn select(mask: bool, a: f64, b: f64) -> f64 {
+    fn select(mask: bool, a: V, b: V) -> V {
         if mask { a } else { b }
     }
 
     #[inline(always)]
     fn bits(self) -> u64 {
-        self.to_bits()
+        self.get().to_bits()
     }
 
     #[inline(always)]
-    fn from_bits(bits: u64) -> f64 {
-        f64::from_bits(bits)
+    fn from_bits(bits: u64) -> V {
+        V::new(f64::from_bits(bits))
     }
 
     #[inline(always)]
@@ -189,7 +225,7 @@ impl Lanes for f64 {
     }
 
     #[inline(always)]
-    fn pick(numbers: &[f64; 16], row: u64) -> f64 {
-        numbers[row as usize & 15]
+    fn pick(numbers: &[f64; 16], row: u64) -> V {
+        V::new(numbers[row as usize & 15])
     }
 }
