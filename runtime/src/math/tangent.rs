@@ -1,7 +1,8 @@
 //! Tangent: that of half the angle by a polynomial, of the whole as a quotient of two parts each.
 
+use super::fused::where_fused;
 use super::lanes::Lanes;
-use super::trig::reduce;
+use super::trig::{Step, reduce};
 use super::two::{polynomial, sum_ordered};
 
 /// `(tan(x) / x - 1) / x^2` in `x^2`, for `x` up to a sixteenth of a turn: interpolated at the
@@ -18,6 +19,12 @@ const TAN: [f64; 10] = [
     0.00022642042052294092,
     0.00013347890915325455,
 ];
+/// A quarter turn.
+const QUARTER: Step = Step {
+    inverse: std::f64::consts::FRAC_2_PI,
+    high: std::f64::consts::FRAC_PI_2,
+    low: 6.123233995736766e-17,
+};
 /// Below this the tangent is its argument, and halves may lose bits to the subnormals.
 const TINY: f64 = 1e-280;
 
@@ -47,15 +54,13 @@ pub fn tan_two<V: Lanes>(high: V, low: V, odd: V::Mask) -> (V, V) {
 /// [`tan`] of all but far angles, those next to a multiple of the quarter turn, and tiny ones.
 #[inline(always)]
 pub fn tan_common<V: Lanes>(x: V) -> (V, V::Mask) {
-    let (a, enough) = reduce(x);
-    let odd = V::of(0.5).lt(V::small(V::and(a.quarters, V::bits_of(1))));
+    let (a, enough) = reduce(x, &QUARTER);
+    let odd = V::of(0.5).lt(V::small(V::and(a.steps, V::bits_of(1))));
     let (y, rest) = tan_two(a.high, a.low, odd);
     (y + rest, V::both(enough, V::of(TINY).lt(x.abs())))
 }
 
-/// Tangent.
-#[inline]
-pub fn tan(x: f64) -> f64 {
-    let (y, enough) = tan_common(x);
-    if enough { y } else { libm::tan(x) }
+where_fused! {
+    /// Tangent.
+    tan(x) = tan_common, libm::tan(x);
 }
