@@ -4,16 +4,15 @@
 //! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
 use super::erf_table::{FAR, NEAR, Pieces};
-use super::exp::{Parts, parts, reduce, scaled};
+use super::exp::{Parts, lowered, parts, raised, reduce, scaled};
 use super::fused::where_fused;
 use super::lanes::Lanes;
+use super::two::sum_ordered;
 
 /// From here on the complement is below the last place of 1.
 pub const SATURATED: f64 = 6.0;
 /// Below this the error function is an odd polynomial.
 const SMALL: f64 = 0.5;
-/// From here on parts of the complement may lose bits to the subnormals.
-const DEEP: f64 = 25.0;
 /// From here on the complement is zero, even some times over.
 const END: f64 = 27.3;
 
@@ -54,17 +53,27 @@ fn row<V: Lanes>(t: V) -> V::Bits {
     V::down::<49>((t + V::of(2.0)).bits())
 }
 
-/// A piece's value at its centre, and what the distance `d` from there adds.
+/// The distance from a piece's centre, in two parts.
 #[inline(always)]
-fn curve<V: Lanes>(pieces: &Pieces, row: V::Bits, d: V) -> (V, V) {
+fn distance<V: Lanes>(pieces: &Pieces, row: V::Bits, t: V) -> (V, V) {
+    let centre = V::pick(&pieces.centre, row);
+    let d = t - centre;
+    (d, t - (d + centre))
+}
+
+/// A piece's value at its centre, and what the distance `d + d_low` from there adds.
+#[inline(always)]
+fn curve<V: Lanes>(pieces: &Pieces, row: V::Bits, d: V, d_low: Option<V>) -> (V, V) {
     let c = |power: usize| V::pick(&pieces.slopes[power], row);
+    let pair = |power: usize| d.fma(c(power + 1), c(power));
     let d2 = d * d;
     let d4 = d2 * d2;
-    let middle = (c(4) + d * c(5)) + d2 * (c(6) + d * c(7));
-    let high = (c(8) + d * c(9)) + d2 * (c(10) + d * c(11));
+    let middle = d2.fma(pair(6), pair(4));
+    let high = d2.fma(pair(10), pair(8));
+    let bend = d.fma(c(1), d2.fma(pair(2), d4 * d4.fma(high, middle)));
     // The slope at the centre is much the largest, and added last.
-    let bend = d * c(1) + (d2 * (c(2) + d * c(3)) + d4 * (middle + d4 * high));
-    (V::pick(&pieces.value, row), d * (c(0) + bend))
+    let bent = d_low.map_or(d * bend, |low| d.fma(bend, c(0) * low));
+    (V::pick(&pieces.value, row), d.fma(c(0), bent))
 }
 
 /// The parts of `exp(-(t + low)^2)`, `low` far smaller.
@@ -73,28 +82,27 @@ fn bell<V: Lanes>(t: V, low: Option<V>) -> Parts<V> {
     let square = t * t;
     let mut rest = t.fma(t, -square);
     if let Some(low) = low {
-        rest = rest + (t + t) * low;
+        rest = (t + t).fma(low, rest);
     }
     let (k, r) = reduce(-square);
     parts(k, r - rest)
 }
 
-/// `head (1 + rest) (value + more)`, rounded nearly once.
+/// `head (1 + rest) (value + more)` in two parts.
 #[inline(always)]
-fn product<V: Lanes>(head: V, rest: V, (value, more): (V, V)) -> V {
-    head.fma(value, head * (more + rest * (value + more)))
+fn product<V: Lanes>(head: V, rest: V, (value, more): (V, V)) -> (V, V) {
+    let (main, lost) = head.product(value);
+    (main, head.fma(more, (head * rest).fma(value + more, lost)))
 }
 
-/// [`erfc`] of `t + low`, for `t` from 0 to [`SATURATED`].
+/// `factor` times [`erfc`] of `t + low`, for `t` from 0 to [`SATURATED`], in two parts.
 #[inline(always)]
-pub fn complement<V: Lanes>(t: V, low: Option<V>) -> V {
+pub fn complement<V: Lanes>(t: V, low: Option<V>, factor: f64) -> (V, V) {
     let row = row(t);
-    let mut d = t - V::pick(&NEAR.centre, row);
-    if let Some(low) = low {
-        d = d + low;
-    }
+    let (d, lost) = distance(&NEAR, row, t);
     let bell = bell(t, low);
-    product(scaled(&bell), bell.rest, curve(&NEAR, row, d))
+    let curve = curve(&NEAR, row, d, Some(low.map_or(lost, |low| lost + low)));
+    product(V::of(factor) * scaled(&bell), bell.rest, curve)
 }
 
 /// `factor` times [`erfc`] of `t + low`, for `t` from [`SATURATED`] on, down to the subnormals.
@@ -103,14 +111,11 @@ pub fn complement_far(t: f64, low: f64, factor: f64) -> f64 {
         return factor * 0.0;
     }
     let row = row(t);
-    let curve = curve(&FAR, row, (t - f64::pick(&FAR.centre, row)) + low);
+    let (d, lost) = distance(&FAR, row, t);
+    let curve = curve(&FAR, row, d, Some(lost + low));
     let bell = bell(t, Some(low));
-    if t < DEEP {
-        return factor * product(scaled(&bell), bell.rest, curve);
-    }
-    // The head's exponent may have run below the least.
-    let raised = f64::from_bits(scaled(&bell).to_bits().wrapping_add(512 << 52));
-    (factor * product(raised, bell.rest, curve)) * f64::from_bits((1023 - 512) << 52)
+    let (main, rest) = product(raised(&bell), bell.rest, curve);
+    lowered(factor.fma(main, factor * rest))
 }
 
 /// [`erf`] up to [`SATURATED`] on both sides.
@@ -120,10 +125,11 @@ pub fn erf_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let row = row(t);
     let small = t.lt(V::of(SMALL));
     let d = V::select(small, x * x, t - V::pick(&ERF.centre, row));
-    let (value, more) = curve(&ERF, row, d);
+    let (value, more) = curve(&ERF, row, d, None);
     let bell = bell(t, None);
-    let rest = V::of(1.0) - product(scaled(&bell), bell.rest, (value, more));
-    let y = V::select(small, t + t * (value + more), rest);
+    let (main, rest) = product(scaled(&bell), bell.rest, (value, more));
+    let (most, lost) = sum_ordered(V::of(1.0), -main);
+    let y = V::select(small, t.fma(value + more, t), most + (lost - rest));
     (y.signed(x), t.lt(V::of(SATURATED)))
 }
 
@@ -131,8 +137,10 @@ pub fn erf_common<V: Lanes>(x: V) -> (V, V::Mask) {
 #[inline(always)]
 pub fn erfc_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let t = x.abs();
-    let y = complement(t, None);
-    (V::select(x.lt(V::of(0.0)), V::of(2.0) - y, y), t.lt(V::of(SATURATED)))
+    let (y, rest) = complement(t, None, 1.0);
+    let negative = x.lt(V::of(0.0));
+    let (most, lost) = sum_ordered(V::of(2.0), -y);
+    (V::select(negative, most, y) + V::select(negative, lost - rest, rest), t.lt(V::of(SATURATED)))
 }
 
 where_fused! {

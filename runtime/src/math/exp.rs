@@ -56,6 +56,18 @@ pub fn scaled<V: Lanes>(p: &Parts<V>) -> V {
     V::from_bits(V::plus(p.head, V::up::<52>(V::down::<7>(p.rounded))))
 }
 
+/// `2^512` times [`scaled`], for a scale down to twice that of the least number.
+#[inline(always)]
+pub fn raised(p: &Parts<f64>) -> f64 {
+    f64::from_bits(scaled(p).to_bits().wrapping_add(512 << 52))
+}
+
+/// What was made of [`raised`], back where it belongs.
+#[inline(always)]
+pub fn lowered(x: f64) -> f64 {
+    x * f64::from_bits((1023 - 512) << 52)
+}
+
 /// The number with these parts, for a scale within the normal numbers.
 #[inline(always)]
 fn join<V: Lanes>(p: &Parts<V>) -> V {

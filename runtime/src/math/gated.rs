@@ -2,10 +2,10 @@
 //! normal distribution function, to the last place down to the subnormals.
 
 use super::erf::{SATURATED, complement, complement_far};
-use super::exp;
-use super::exp::exp_common;
+use super::exp::{Parts, lowered, parts, raised, reduce, scaled};
 use super::fused::where_fused;
 use super::lanes::Lanes;
+use super::two::{sum, sum_ordered};
 
 /// `1 / sqrt(2 pi)`.
 pub const NORMAL_DENSITY: f64 = 0.3989422804014327;
@@ -24,43 +24,58 @@ const ROOT: f64 = std::f64::consts::FRAC_1_SQRT_2;
 const ROOT_REST: f64 = -4.833646656726457e-17;
 /// From here on the gate of [`gelu_tanh`] is 0 or 1.
 const FAR: f64 = 36.0;
-/// Up to this size of `z` the product `x s(z)` is as good as its exponential.
+/// Up to this size of `z` nothing on the way to `x s(z)` leaves the normal numbers.
 const NEAR: f64 = 700.0;
+/// Below this `z` the product is zero.
+const END: f64 = -760.0;
 
 /// `x s(z)` for `z = high + low`, up to [`NEAR`].
 #[inline(always)]
-fn gated_common<V: Lanes>(x: V, high: V, low: V) -> (V, V::Mask) {
-    let positive = V::of(0.0).le(high);
-    let size = high.abs();
-    let (t, _) = exp_common(-size);
-    let moved = t * low;
-    let t = V::select(positive, t - moved, t + moved);
-    (V::select(positive, x, x * t) / (V::of(1.0) + t), size.lt(V::of(NEAR)))
+fn gated<V: Lanes>(x: V, high: V, low: Option<V>) -> (V, V::Mask) {
+    let one = V::of(1.0);
+    let p = minus_exp(high, low);
+    let head = scaled(&p);
+    let (begun, lost) = sum(one, head);
+    let divisor = head.fma(p.rest, begun);
+    let divisor_low = head.fma(p.rest, begun - divisor) + lost;
+    let inverse = one / divisor;
+    let y = x * inverse;
+    // Negative, so that the sum keeps the sign of a zero.
+    let over = y.fma(divisor_low, y.fma(divisor, -x));
+    ((-over).fma(inverse, y), high.abs().lt(V::of(NEAR)))
 }
 
-/// `x s(z)` for `z = high + low` wherever it lies.
-#[cold]
+/// The parts of `exp(-(high + low))`.
+#[inline(always)]
+fn minus_exp<V: Lanes>(high: V, low: Option<V>) -> Parts<V> {
+    let (k, r) = reduce(-high);
+    parts(k, low.map_or(r, |low| r - low))
+}
+
+/// `x s(z)` for `z = high + low` past [`NEAR`].
 fn gated_far(x: f64, high: f64, low: f64) -> f64 {
     if high >= NEAR {
-        return x;
+        x
+    } else if high < END {
+        x * 0.0
+    } else {
+        // What the divisor differs from 1 is lost in rounding. A NaN comes here.
+        let (k, r) = reduce(high);
+        let p = parts(k, r + low);
+        let head = raised(&p);
+        lowered(head.fma(x, head * (x * p.rest)))
     }
-    // In halves, since exp(high) may have lost bits to the subnormals. A NaN comes here.
-    let half = exp(0.5 * high);
-    let scaled = x * half;
-    (scaled + scaled * low) * half
 }
 
 /// [`silu`] up to [`NEAR`] on both sides.
 #[inline(always)]
 pub fn silu_common<V: Lanes>(x: V) -> (V, V::Mask) {
-    gated_common(x, x, V::of(0.0))
+    gated(x, x, None)
 }
 
-/// `x / (1 + exp(-x))`.
-#[inline]
-pub fn silu(x: f64) -> f64 {
-    let (y, near) = silu_common(x);
-    if near { y } else { gated_far(x, x, 0.0) }
+where_fused! {
+    /// `x / (1 + exp(-x))`.
+    silu(x) = silu_common, gated_far(x, x, 0.0);
 }
 
 /// The argument of [`gelu_tanh`]'s logistic function, in two parts.
@@ -83,7 +98,7 @@ fn gelu_argument<V: Lanes>(x: V) -> (V, V) {
 #[inline(always)]
 pub fn gelu_tanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let (high, low) = gelu_argument(x);
-    gated_common(x, high, low)
+    gated(x, high, Some(low))
 }
 
 where_fused! {
@@ -106,19 +121,29 @@ fn over_root<V: Lanes>(x: V) -> (V, V) {
     (t, size.fma(root, -t) + size * V::of(ROOT_REST))
 }
 
+/// [`normal_cdf`] up to 8.48 on both sides, in two parts.
+#[inline(always)]
+fn normal_cdf_two<V: Lanes>(x: V) -> (V, V, V::Mask) {
+    let (t, low) = over_root(x);
+    let (tail, rest) = complement(t, Some(low), 0.5);
+    let negative = x.lt(V::of(0.0));
+    let (most, lost) = sum_ordered(V::of(1.0), -tail);
+    (V::select(negative, tail, most), V::select(negative, rest, lost - rest), t.lt(V::of(SATURATED)))
+}
+
 /// [`normal_cdf`] up to 8.48 on both sides.
 #[inline(always)]
 pub fn normal_cdf_common<V: Lanes>(x: V) -> (V, V::Mask) {
-    let (t, low) = over_root(x);
-    let tail = V::of(0.5) * complement(t, Some(low));
-    (V::select(x.lt(V::of(0.0)), tail, V::of(1.0) - tail), t.lt(V::of(SATURATED)))
+    let (below, rest, near) = normal_cdf_two(x);
+    (below + rest, near)
 }
 
 /// [`gelu_erf`] likewise.
 #[inline(always)]
 pub fn gelu_erf_common<V: Lanes>(x: V) -> (V, V::Mask) {
-    let (below, near) = normal_cdf_common(x);
-    (x * below, near)
+    let (below, rest, near) = normal_cdf_two(x);
+    let size = x.abs();
+    (size.fma(below, size * rest).signed(x), near)
 }
 
 where_fused! {
