@@ -1,5 +1,5 @@
-//! Prints nanoseconds per call of the scalar functions, called as compiled code does, and per
-//! number of the functions of many.
+//! Prints nanoseconds per call of the scalar functions, called as compiled code does, apart and each
+//! waiting for the one before, and per number of the functions of many.
 
 use cotangent_runtime::{math, symbols};
 use std::hint::black_box;
@@ -49,20 +49,13 @@ fn main() {
         // SAFETY: these are functions of one f64.
         let f: extern "C" fn(f64) -> f64 = unsafe { std::mem::transmute(p) };
         let f = black_box(f);
-        let mut best = f64::INFINITY;
-        for _ in 0..20 {
-            let start = Instant::now();
-            // An integer stays in a register across calls; a float would go through memory.
-            let mut sum = 0;
-            for _ in 0..20 {
-                for &x in &xs {
-                    sum ^= f(x).to_bits();
-                }
-            }
-            black_box(sum);
-            best = best.min(start.elapsed().as_nanos() as f64 / 20.0 / xs.len() as f64);
-        }
-        println!("{name:>16} {best:6.1}");
+        // An integer stays in a register across calls; a float would go through memory.
+        let apart = best(xs.len(), || xs.iter().fold(0, |sum, &x| sum ^ f(x).to_bits()));
+        // Each argument waits for the value before, of which nothing is left.
+        let none = black_box(0);
+        let chained =
+            best(xs.len(), || xs.iter().fold(0, |y, &x| f(f64::from_bits(x.to_bits() ^ y & none)).to_bits()));
+        println!("{name:>16} {apart:6.1}, in a chain {chained:6.1}");
     }
     let narrow: Vec<f32> = xs.iter().map(|&x| x as f32).collect();
     for f in math::all_many() {
@@ -70,6 +63,16 @@ fn main() {
         let narrow = of_many(f.narrow, &scaled(f.name, &narrow));
         println!("{:>16} {wide:6.2}, f32 {narrow:6.2}, of many", f.name);
     }
+}
+
+/// Nanoseconds per number of a function that is called for so many.
+fn best(count: usize, f: impl Fn() -> u64) -> f64 {
+    let nanoseconds = (0..200).map(|_| {
+        let start = Instant::now();
+        black_box(f());
+        start.elapsed().as_nanos() as f64
+    });
+    nanoseconds.fold(f64::INFINITY, f64::min) / count as f64
 }
 
 /// Numbers between 0 and 5, moved to where the function has values.
@@ -87,13 +90,10 @@ fn scaled<T: Copy + From<f32> + std::ops::Mul<Output = T> + std::ops::Add<Output
 
 fn of_many<T: Copy + Default>(f: math::Entry<T>, xs: &[T]) -> f64 {
     let mut out = vec![T::default(); xs.len()];
-    let mut best = f64::INFINITY;
-    for _ in 0..200 {
-        let start = Instant::now();
+    let out = out.as_mut_ptr();
+    best(xs.len(), || {
         // SAFETY: both have as many elements and do not overlap.
-        unsafe { f(xs.len(), black_box(xs).as_ptr(), out.as_mut_ptr()) };
-        black_box(&mut out);
-        best = best.min(start.elapsed().as_nanos() as f64 / xs.len() as f64);
-    }
-    best
+        unsafe { f(xs.len(), black_box(xs).as_ptr(), black_box(out)) };
+        0
+    })
 }
