@@ -1,16 +1,15 @@
-//! The body of a kernel as operations that are one vector instruction each, or nearly.
+//! Straight-line code as operations that are one vector instruction each, or nearly.
 
 use crate::graph::DType;
-use crate::jit::kernel::moving_lanes;
 use crate::jit::lanes::bits_of;
-use crate::lower::plan::{Access, Ending, Kernel, LaneOp};
-use crate::ops::{MapFn, Reduction};
+use crate::ops::MapFn;
+use rustc_hash::FxHashMap;
 
 /// A position in the list of operations.
 pub type Id = usize;
 
 /// Operations of two operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Two {
     Add,
     Sub,
@@ -27,7 +26,7 @@ pub enum Two {
 }
 
 /// Comparisons, as the instruction set numbers them. NaNs raise nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Test {
     Eq = 0x00,
@@ -39,7 +38,7 @@ pub enum Test {
 }
 
 /// Directions of rounding to an integer, as the instruction set numbers them, exceptions off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Round {
     Even = 8,
@@ -48,7 +47,7 @@ pub enum Round {
 }
 
 /// One operation. Masks are lanes of ones or of zeros.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Node {
     /// A vector of elements: of a stream, some bytes on.
     Load {
@@ -69,6 +68,11 @@ pub enum Node {
     Fma(Id, Id, Id),
     /// b where the mask a, else c
     Select(Id, Id, Id),
+    /// Writes a vector, some bytes past the store's pointer.
+    Store {
+        bytes: i32,
+        value: Id,
+    },
 }
 
 impl Node {
@@ -76,7 +80,7 @@ impl Node {
     pub fn operands(self) -> ([Id; 3], usize) {
         match self {
             Node::Load { .. } | Node::Fixed(_) | Node::Const(_) | Node::Sum => ([0; 3], 0),
-            Node::Sqrt(a) | Node::Round(_, a) => ([a, 0, 0], 1),
+            Node::Sqrt(a) | Node::Round(_, a) | Node::Store { value: a, .. } => ([a, 0, 0], 1),
             Node::Two(_, a, b) | Node::Compare(_, a, b) => ([a, b, 0], 2),
             Node::Fma(a, b, c) | Node::Select(a, b, c) => ([a, b, c], 3),
         }
@@ -88,158 +92,77 @@ impl Node {
     }
 }
 
-/// Operations in order, and what they start from.
+/// Operations in order, and the constants that they use.
 #[derive(Debug)]
 pub struct Body {
     pub dtype: DType,
     pub nodes: Vec<Node>,
     pub pool: Vec<u64>,
-    /// A lane for each stream.
-    pub streams: Vec<usize>,
-    /// The lane of each fixed value.
-    pub fixed: Vec<usize>,
-    /// What is stored, or becomes the accumulator.
-    pub root: Id,
-    /// Whether `root` is an accumulator.
-    pub sums: bool,
+    /// What becomes the accumulator, if there is one.
+    pub sum: Option<Id>,
 }
 
-/// The body of a kernel along its last dim.
-pub fn of(kernel: &Kernel) -> Option<Body> {
-    let dim = kernel.dims.len().checked_sub(1)?;
-    let (value, factor) = match kernel.ending {
-        Ending::Store(value) => (value, None),
-        Ending::Reduce { value, factor, .. } => (value, factor),
-    };
-    let moving = moving_lanes(kernel, dim);
-    let mut needed = vec![false; kernel.body.len()];
-    needed[value as usize] = true;
-    if let Some(factor) = factor {
-        needed[factor as usize] = true;
-    }
-    for (i, lane) in kernel.body.iter().enumerate().rev() {
-        if let LaneOp::Map(_, args) = &lane.op
-            && needed[i]
-            && moving[i]
-        {
-            args.iter().for_each(|&a| needed[a as usize] = true);
-        }
-    }
-    let dtype = kernel.body[value as usize].dtype;
-    let mut maker = Maker {
-        kernel,
-        body: Body {
-            dtype,
-            nodes: Vec::new(),
-            pool: Vec::new(),
-            streams: Vec::new(),
-            fixed: Vec::new(),
-            root: 0,
-            sums: false,
-        },
-    };
-    let mut ids = vec![usize::MAX; kernel.body.len()];
-    for i in (0..kernel.body.len()).filter(|&i| needed[i]) {
-        ids[i] = maker.lane(i, moving[i], &ids)?;
-    }
-    let x = ids[value as usize];
-    maker.body.root = match kernel.ending {
-        Ending::Store(_) => x,
-        Ending::Reduce { kind, .. } => {
-            maker.body.sums = true;
-            let sum = maker.node(Node::Sum);
-            match (kind, factor) {
-                (Reduction::Dot, Some(factor)) => maker.node(Node::Fma(x, ids[factor as usize], sum)),
-                (Reduction::Max, _) => maker.extreme(Two::RawMax, sum, x),
-                _ => maker.node(Node::Two(Two::Add, sum, x)),
-            }
-        }
-    };
-    Some(maker.body)
+/// Makes a body.
+pub struct Maker {
+    pub body: Body,
+    leaves: FxHashMap<Node, Id>,
+    words: FxHashMap<u64, usize>,
 }
 
-struct Maker<'k> {
-    kernel: &'k Kernel,
-    body: Body,
-}
+impl Maker {
+    pub fn new(dtype: DType) -> Maker {
+        let body = Body { dtype, nodes: Vec::new(), pool: Vec::new(), sum: None };
+        Maker { body, leaves: FxHashMap::default(), words: FxHashMap::default() }
+    }
 
-impl Maker<'_> {
-    fn node(&mut self, node: Node) -> Id {
+    pub fn node(&mut self, node: Node) -> Id {
         self.body.nodes.push(node);
         self.body.nodes.len() - 1
     }
 
-    fn leaf(&mut self, node: Node) -> Id {
-        match self.body.nodes.iter().position(|&n| n == node) {
-            Some(id) => id,
-            None => self.node(node),
+    /// What comes from memory as it is, once.
+    pub fn leaf(&mut self, node: Node) -> Id {
+        match self.leaves.get(&node) {
+            Some(&id) => id,
+            None => {
+                let id = self.node(node);
+                self.leaves.insert(node, id);
+                id
+            }
         }
     }
 
-    fn bits(&mut self, bits: u64) -> Id {
-        let at = self.body.pool.iter().position(|&b| b == bits).unwrap_or_else(|| {
-            self.body.pool.push(bits);
-            self.body.pool.len() - 1
+    pub fn bits(&mut self, bits: u64) -> Id {
+        let pool = &mut self.body.pool;
+        let at = *self.words.entry(bits).or_insert_with(|| {
+            pool.push(bits);
+            pool.len() - 1
         });
         self.leaf(Node::Const(at))
     }
 
-    fn number(&mut self, x: f64) -> Id {
+    pub fn number(&mut self, x: f64) -> Id {
         self.bits(bits_of(self.body.dtype, x))
     }
 
-    fn two(&mut self, op: Two, a: Id, b: Id) -> Id {
+    pub fn two(&mut self, op: Two, a: Id, b: Id) -> Id {
         self.node(Node::Two(op, a, b))
     }
 
-    fn test(&mut self, test: Test, a: Id, b: Id) -> Id {
+    pub fn test(&mut self, test: Test, a: Id, b: Id) -> Id {
         self.node(Node::Compare(test, a, b))
     }
 
     /// NaN where either is, and zeros by their sign: the two orders differ there alone.
-    fn extreme(&mut self, op: Two, a: Id, b: Id) -> Id {
+    pub fn extreme(&mut self, op: Two, a: Id, b: Id) -> Id {
         let (ab, ba) = (self.two(op, a, b), self.two(op, b, a));
         let zeros = self.two(if op == Two::RawMax { Two::And } else { Two::Or }, ab, ba);
         let nan = self.test(Test::Unordered, a, b);
         self.two(Two::Or, zeros, nan)
     }
 
-    fn stream(&mut self, access: &Access, lane: usize) -> Option<Id> {
-        let size = self.body.dtype.size() as isize;
-        let of = |&l: &usize| match &self.kernel.body[l].op {
-            LaneOp::Load(other) if other.buf == access.buf && other.strides == access.strides => {
-                i32::try_from((access.offset - other.offset) * size).ok()
-            }
-            _ => None,
-        };
-        let known = self.body.streams.iter().enumerate().find_map(|(s, l)| Some((s, of(l)?)));
-        let (stream, bytes) = known.unwrap_or_else(|| {
-            self.body.streams.push(lane);
-            (self.body.streams.len() - 1, 0)
-        });
-        Some(self.leaf(Node::Load { stream, bytes }))
-    }
-
-    fn lane(&mut self, i: usize, moving: bool, ids: &[Id]) -> Option<Id> {
-        let lane = &self.kernel.body[i];
-        if !moving {
-            if let (LaneOp::Const(bits), true) = (&lane.op, lane.dtype.is_float()) {
-                return Some(self.bits(*bits));
-            }
-            self.body.fixed.push(i);
-            return Some(self.node(Node::Fixed(self.body.fixed.len() - 1)));
-        }
-        match &lane.op {
-            LaneOp::Load(access) => self.stream(access, i),
-            LaneOp::Map(f, args) => {
-                let args: Vec<Id> = args.iter().map(|&a| ids[a as usize]).collect();
-                self.map(*f, &args)
-            }
-            _ => None,
-        }
-    }
-
-    fn map(&mut self, f: MapFn, args: &[Id]) -> Option<Id> {
+    /// A function that is a few instructions; `None` for others.
+    pub fn map(&mut self, f: MapFn, args: &[Id]) -> Option<Id> {
         let sign = if self.body.dtype == DType::F32 { 1 << 31 } else { 1 << 63 };
         Some(match (f, args) {
             (MapFn::Neg, &[x]) => {

@@ -10,6 +10,8 @@ mod body;
 #[cfg(target_arch = "x86_64")]
 mod registers;
 #[cfg(target_arch = "x86_64")]
+mod row;
+#[cfg(target_arch = "x86_64")]
 mod strip;
 
 use crate::jit::code::Pool;

@@ -12,7 +12,7 @@ const ROOM: usize = 10;
 pub struct Memory {
     /// The pointer of each stream.
     pub streams: Vec<Register>,
-    /// The pointer of the store.
+    /// The pointer of all stores.
     pub store: Register,
     /// Offset of the fixed values in the table.
     pub fixed: usize,
@@ -40,7 +40,7 @@ pub struct Registers<'b> {
     at: Vec<Option<Reg>>,
     /// Stays where it is along the row.
     resident: Vec<bool>,
-    /// Users of each value, in order; the end of the body uses the root.
+    /// Users of each value, in order; the end of the body uses the accumulator.
     uses: Vec<Vec<usize>>,
     spilled: Vec<Option<usize>>,
     /// Spill slots in use, and the most that ever were.
@@ -58,7 +58,9 @@ impl<'b> Registers<'b> {
             let (operands, count) = node.operands();
             operands[..count].iter().for_each(|&a| uses[a].push(i));
         }
-        uses[body.root].push(n);
+        if let Some(sum) = body.sum {
+            uses[sum].push(n);
+        }
         let mut r = Registers {
             body,
             memory,
@@ -105,7 +107,8 @@ impl<'b> Registers<'b> {
     }
 
     fn next_use(&self, id: Id, after: usize) -> Option<usize> {
-        self.uses[id].iter().copied().find(|&u| u > after)
+        let uses = &self.uses[id];
+        uses.get(uses.partition_point(|&u| u <= after)).copied()
     }
 
     /// Loads a value from where it is kept.
@@ -173,13 +176,8 @@ impl<'b> Registers<'b> {
                 self.operation(asm, i, place)?;
             }
         }
-        let (end, root) = (self.body.nodes.len(), self.body.root);
-        if !self.body.sums {
-            let reg = self.operand(asm, root, end, &[root], place)?;
-            asm.store(self.memory.store, place.bytes, reg, place.lanes);
-        }
         self.slots = 0;
-        for id in 0..end {
+        for id in 0..self.body.nodes.len() {
             self.spilled[id] = None;
             if !self.resident[id] {
                 self.vacate(id);
@@ -196,7 +194,12 @@ impl<'b> Registers<'b> {
         for (reg, &id) in regs.iter_mut().zip(operands) {
             *reg = self.operand(asm, id, i, operands, place)?;
         }
-        let sums = self.body.sums && i == self.body.root;
+        if let Node::Store { bytes, value } = node {
+            asm.store(self.memory.store, bytes + place.bytes, regs[0], place.lanes);
+            self.release(value, i);
+            return Some(());
+        }
+        let sums = self.body.sum == Some(i);
         // Only what becomes the accumulator must leave its other lanes alone.
         let lanes = if sums { place.lanes } else { Lanes::All };
         // The operand that the instruction overwrites.
@@ -228,7 +231,7 @@ impl<'b> Registers<'b> {
             Node::Compare(test, ..) => asm.compare(test, d, regs[0], regs[1]),
             Node::Fma(..) => asm.fma(d, regs[0], regs[1], lanes),
             Node::Select(..) => asm.select(d, regs[1], regs[2]),
-            Node::Load { .. } | Node::Fixed(_) | Node::Const(_) | Node::Sum => {}
+            Node::Load { .. } | Node::Fixed(_) | Node::Const(_) | Node::Sum | Node::Store { .. } => {}
         }
         operands.iter().for_each(|&id| self.release(id, i));
         if !sums {

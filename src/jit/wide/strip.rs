@@ -4,8 +4,9 @@
 use crate::graph::DType;
 use crate::jit::code::Pool;
 use crate::jit::wide::asm::{Asm, INDEX, Lanes, POOL, TABLE};
-use crate::jit::wide::body::{self, Body};
+use crate::jit::wide::body::Body;
 use crate::jit::wide::registers::{Memory, Place, Registers};
+use crate::jit::wide::row;
 use crate::jit::wide::{Strip, Vector};
 use crate::lower::plan::{Ending, Kernel};
 use iced_x86::{
@@ -35,7 +36,7 @@ const BLOCK: usize = 24;
 const HEAD: u64 = 1;
 
 /// What every row of a kernel along its last dim has to do.
-struct Row<'a> {
+struct Job<'a> {
     body: &'a Body,
     memory: &'a Memory,
     vector: Vector,
@@ -58,21 +59,21 @@ pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool)
     if n < WORTH * per * sums.max(1) || i32::try_from(n.checked_mul(size)?).is_err() {
         return None;
     }
-    let body = body::of(kernel)?;
+    let row::Row { body, streams, fixed: lasting } = row::of(kernel)?;
     // Without masks the end of the row is left to the caller.
     let done = match vector {
         Vector::Zmm => n,
         Vector::Ymm => n / (per * sums.max(1)) * (per * sums.max(1)),
     };
-    let pointers = body.streams.len() + usize::from(!body.sums);
+    let pointers = streams.len() + usize::from(body.sum.is_none());
     if pointers > POINTERS.len() {
         return None;
     }
     let first = sums * vector.bytes();
     let fixed = first + 8 * pointers;
-    let spills = fixed + 8 * body.fixed.len();
+    let spills = fixed + 8 * lasting.len();
     let memory = Memory {
-        streams: POINTERS[..body.streams.len()].to_vec(),
+        streams: POINTERS[..streams.len()].to_vec(),
         store: POINTERS[pointers.saturating_sub(1)],
         fixed,
         spills,
@@ -86,15 +87,35 @@ pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool)
         let from = MemoryOperand::with_base_displ(TABLE, (first + 8 * i) as i64);
         asm.put(Instruction::with2(Code::Mov_r64_rm64, pointer, from));
     }
+    constants(&mut asm, &body, pool);
+    let job = Job { body: &body, memory: &memory, vector, n: done, sums };
+    let spilled = job.emit(&mut asm)?;
+    for &saved in POINTERS[..pointers].iter().skip(SAVED).rev() {
+        asm.put(Instruction::with1(Code::Pop_r64, saved));
+    }
+    let (code, text) = encode(asm, listing)?;
+    let at = |i: usize| first + 8 * i;
+    Some(Strip {
+        text,
+        code,
+        done,
+        store: (body.sum.is_none()).then(|| at(pointers - 1)),
+        streams: streams.iter().enumerate().map(|(i, &lane)| (lane, at(i))).collect(),
+        fixed: lasting.iter().enumerate().map(|(i, &lane)| (lane, fixed + 8 * i)).collect(),
+        bytes: spills + spilled * vector.bytes(),
+    })
+}
+
+/// Puts the constants of a body where its code finds them.
+fn constants(asm: &mut Asm, body: &Body, pool: &mut Pool) {
     if !body.pool.is_empty() {
         let constants = pool.words(body.pool.clone()) as u64;
         asm.put(Instruction::with2(Code::Mov_r64_imm64, POOL, constants));
     }
-    let row = Row { body: &body, memory: &memory, vector, n: done, sums };
-    let spilled = row.emit(&mut asm)?;
-    for &saved in POINTERS[..pointers].iter().skip(SAVED).rev() {
-        asm.put(Instruction::with1(Code::Pop_r64, saved));
-    }
+}
+
+/// The bytes of a function that ends here, and its text, where that is wanted.
+fn encode(mut asm: Asm, listing: bool) -> Option<(Vec<u8>, Option<String>)> {
     asm.put(Ok(Instruction::with(Code::VEX_Vzeroupper)));
     asm.put(Ok(Instruction::with(Code::Retnq)));
     if asm.refused.is_some() {
@@ -102,23 +123,11 @@ pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool)
     }
     let block = InstructionBlock::new(&asm.code, 0);
     let code = BlockEncoder::encode(64, block, BlockEncoderOptions::NONE).ok()?.code_buffer;
-    let at = |i: usize| first + 8 * i;
-    Some(Strip {
-        text: listing.then(|| text(&asm.code)),
-        code,
-        done,
-        store: (!body.sums).then(|| at(pointers - 1)),
-        streams: body.streams.iter().enumerate().map(|(i, &lane)| (lane, at(i))).collect(),
-        fixed: body.fixed.iter().enumerate().map(|(i, &lane)| (lane, fixed + 8 * i)).collect(),
-        bytes: spills + spilled * vector.bytes(),
-    })
+    let line = |instruction: &Instruction| format!("  {instruction}\n");
+    Some((code, listing.then(|| asm.code.iter().map(line).collect())))
 }
 
-fn text(code: &[Instruction]) -> String {
-    code.iter().map(|instruction| format!("  {instruction}\n")).collect()
-}
-
-impl Row<'_> {
+impl Job<'_> {
     /// The body all along the row; how many registers it spills.
     fn emit(&self, asm: &mut Asm) -> Option<usize> {
         let size = self.body.dtype.size();
