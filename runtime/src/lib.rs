@@ -13,6 +13,7 @@ pub mod linalg;
 pub mod math;
 pub mod matmul;
 pub mod overlap;
+pub mod points;
 pub mod random;
 pub mod reduce;
 pub mod scan;

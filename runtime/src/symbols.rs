@@ -130,5 +130,6 @@ pub fn all() -> Vec<(&'static str, *const u8)> {
 
 fn entries() -> impl Iterator<Item = (&'static str, *const u8)> {
     let single = SCALAR.iter().chain(ARRAY).map(|s| (s.0, s.1));
-    single.chain(math::all_many().iter().flat_map(math::Many::entries))
+    let many = math::all_many().iter().flat_map(math::Many::entries);
+    single.chain(many).chain(math::all_pairs().iter().flat_map(math::Pairs::entries))
 }
