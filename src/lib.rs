@@ -61,8 +61,9 @@ pub use graph::{
 pub use ops::{Arg, ArgMut, CustomOp, CustomRule, LossReduction};
 #[cfg(feature = "jit")]
 pub use program::{
-    CacheStats, Checked, Checks, CompileError, Forms, Jit, Listing, OptLevel, Options, Program, ProgramCache,
-    Report, RunError, Stage, Stages, Tier, VectorWidth, Workspace, jit, jit_with,
+    BatchWorkspace, Batched, CacheStats, Checked, Checks, CompileError, Forms, Jit, Listing, OptLevel,
+    Options, Points, PointsMut, Program, ProgramCache, Report, RunError, Stage, Stages, Tier, VectorWidth,
+    Workspace, jit, jit_with,
 };
 pub use tape::Tape;
 

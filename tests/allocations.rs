@@ -3,7 +3,10 @@
 
 mod support;
 
-use cotangent::{Arg, ArgMut, Builder, CustomOp, Forms, Graph, Program, ValueType, Var, dtype};
+use cotangent::{
+    Arg, ArgMut, Builder, CustomOp, Forms, Graph, Options, Points, PointsMut, Program, ValueType, Var,
+    VectorWidth, dtype,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use support::{Case, args, args_mut, floats, levels, types, vector_forms, zeros};
@@ -164,6 +167,27 @@ fn gathers_and_scatters() {
     let put = table.index_add(0, rows, chosen.exp());
     let loss = put.gather(0, picks).square().sum() + table.scatter_add(0, picks, chosen).sin().mean();
     check("indices", &g.finish(&[loss]).unwrap());
+}
+
+/// In lanes and point by point.
+#[test]
+fn many_points() {
+    let g = Builder::new();
+    let (x, k) = (g.input("x", dtype::f64, [2]), g.input("k", dtype::f64, ()));
+    let graph = g.finish(&[(x.exp() * k).sum().pow(x.at(0))]).unwrap();
+    for width in [VectorWidth::Bits128, VectorWidth::Widest] {
+        let batched = Program::batched(&graph, &Options::default().width(width)).unwrap();
+        let (n, mut ws) = (1001, batched.workspace());
+        let (x, mut values, mut gradients, mut by_k) =
+            (vec![0.5; 2 * n], vec![0.0; n], vec![0.0; 2 * n], vec![0.0; n]);
+        let count = allocations(|| {
+            let inputs = [Points::by_element(&x), Points::shared(&2.0)];
+            let mut gradients = [PointsMut::by_point(&mut gradients), PointsMut::by_point(&mut by_k)];
+            let values = PointsMut::by_point(&mut values);
+            batched.value_and_grad(&mut ws, n, &inputs, values, &mut gradients).unwrap();
+        });
+        assert_eq!(count, 0, "many points at {width:?}");
+    }
 }
 
 #[test]

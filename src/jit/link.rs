@@ -5,7 +5,6 @@ use crate::jit::JitError;
 use crate::jit::code::CodeReport;
 use crate::jit::emit::{Chunk, flags};
 use crate::jit::isa::Targets;
-use crate::jit::wide::Strip;
 use crate::program::{Stage, Stages};
 use cranelift_codegen::Context;
 use cranelift_codegen::binemit::Reloc;
@@ -57,10 +56,9 @@ pub struct Made {
 
 impl Made {
     /// Code that needs no linking.
-    pub fn strip(id: FuncId, strip: Strip) -> Made {
-        let assembly = strip.text.unwrap_or_default();
-        let (bytes, relocs, time) = (strip.code, Vec::new(), Duration::ZERO);
-        Made { id, align: 64, bytes, relocs, clif: String::new(), assembly, time }
+    pub fn assembled(id: FuncId, bytes: Vec<u8>, text: Option<String>) -> Made {
+        let (relocs, time) = (Vec::new(), Duration::ZERO);
+        Made { id, align: 64, bytes, relocs, clif: String::new(), assembly: text.unwrap_or_default(), time }
     }
 }
 
@@ -226,7 +224,7 @@ pub fn place(
 }
 
 /// A function in the shape of a chunk that is not cut from a plan.
-fn small(
+pub fn small(
     module: &mut JITModule,
     frontend: &mut FunctionBuilderContext,
     name: &str,
@@ -254,7 +252,7 @@ fn small(
 }
 
 /// A function of the module as the target of a call.
-fn target(module: &mut JITModule, b: &mut FunctionBuilder<'_>, id: FuncId) -> FuncRef {
+pub fn target(module: &mut JITModule, b: &mut FunctionBuilder<'_>, id: FuncId) -> FuncRef {
     let target = module.declare_func_in_func(id, b.func);
     // Memory for code may be had far from where the first of it was.
     b.func.dfg.ext_funcs[target].colocated = false;

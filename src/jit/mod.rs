@@ -8,6 +8,7 @@ mod isa;
 mod kernel;
 mod lanes;
 mod link;
+mod points;
 mod reduce;
 mod strip;
 mod wide;
@@ -26,10 +27,12 @@ use cranelift_module::{FuncId, Linkage, Module, ModuleError};
 use emit::{Chunk, Frame, Values};
 use isa::Targets;
 use link::{Draft, driver, libcall_name, unpack};
+pub use points::{PointsCode, compile as compile_points};
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 use strip::Strips;
 use thiserror::Error;
+pub use wide::Vector;
 
 /// Why code could not be generated.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -302,7 +305,7 @@ fn compile_into(
         link::place(module, made, &mut report, stages)?;
     }
     for (id, strip) in strips.made {
-        link::place(module, link::Made::strip(id, strip), &mut report, stages)?;
+        link::place(module, link::Made::assembled(id, strip.code, strip.text), &mut report, stages)?;
     }
     let (entry, direct) = match (ids.as_slice(), direct) {
         (&[only], &Some(outputs)) => {

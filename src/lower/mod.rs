@@ -9,6 +9,7 @@ mod explode;
 mod fuse;
 pub(crate) mod memory;
 pub(crate) mod plan;
+pub(crate) mod points;
 mod schedule;
 mod simplify;
 

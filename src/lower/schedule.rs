@@ -18,6 +18,9 @@ pub struct Limits {
     pub unroll: usize,
     /// Whether element-wise nodes may join the kernels of their users.
     pub fuse: bool,
+    /// Whether the scalars stand for many points: then a graph is unrolled however few its
+    /// roots are, and a function of a few elements is not a call.
+    pub points: bool,
 }
 
 /// Recomputing more than this for a second user costs more than memory does.
@@ -44,6 +47,8 @@ pub struct Scheduler<'c> {
     /// were merged as nodes, and no view gives a scalar a second name.
     only_scalars: bool,
     never_minus_zero: Vec<bool>,
+    /// See [`Limits::points`].
+    pub points: bool,
 }
 
 /// Scalar operations that an unrolled node takes.
@@ -116,6 +121,7 @@ impl<'c> Scheduler<'c> {
             merged: FxHashMap::default(),
             only_scalars: false,
             never_minus_zero: Vec::new(),
+            points: limits.points,
         };
         s.choose_unrolled(live, limits);
         if !s.only_scalars {
@@ -149,7 +155,8 @@ impl<'c> Scheduler<'c> {
             ));
         }
         // A kernel costs some 15 ns to enter, a vector lane half of a scalar.
-        let whole = total <= limits.unroll.min(200 * roots) && named <= 16 * limits.unroll;
+        let worth = if limits.points { usize::MAX } else { 200 * roots };
+        let whole = total <= limits.unroll.min(worth) && named <= 16 * limits.unroll;
         let small = if limits.unroll == 0 { 1 } else { 4 };
         let chosen: Vec<usize> = alive()
             .filter(|&i| {

@@ -128,10 +128,14 @@ pub(super) struct Functions {
 fn lowering(options: &Options) -> Lowering {
     let check = options.checks == Checks::On;
     match options.opt {
-        OptLevel::None => Lowering { simplify: false, limits: Limits { unroll: 0, fuse: false }, check },
-        OptLevel::Full => {
-            Lowering { simplify: true, limits: Limits { unroll: options.unroll, fuse: true }, check }
+        OptLevel::None => {
+            Lowering { simplify: false, limits: Limits { unroll: 0, fuse: false, points: false }, check }
         }
+        OptLevel::Full => Lowering {
+            simplify: true,
+            limits: Limits { unroll: options.unroll, fuse: true, points: false },
+            check,
+        },
     }
 }
 
@@ -187,7 +191,8 @@ fn function(
     })
 }
 
-fn externals(n: usize, place: fn(u32) -> Place) -> Vec<Place> {
+/// The caller's arguments in order.
+pub(super) fn externals(n: usize, place: fn(u32) -> Place) -> Vec<Place> {
     (0..n as u32).map(place).collect()
 }
 
@@ -237,12 +242,7 @@ impl Functions {
         wrt: &[ValueId],
         options: &Options,
     ) -> Result<Functions, CompileError> {
-        let scalar = graph.scalar_output().is_ok();
-        let forms = options.forms.unwrap_or(if scalar {
-            Forms::FORWARD | Forms::VALUE_AND_GRAD
-        } else {
-            Forms::FORWARD
-        });
+        let forms = options.forms.unwrap_or_else(|| Forms::of(graph));
         let mut made = Functions::default();
         let itself = Trace::identity(graph);
         let mut layout = Layout { bytes: 0 };

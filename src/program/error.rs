@@ -113,6 +113,28 @@ pub enum RunError {
     /// A value or a gradient became NaN or infinite ([`crate::Checked::Finite`]).
     #[error("{0}")]
     NonFinite(Box<NonFinite>),
+    /// An argument at many points of the wrong length.
+    #[error(
+        "{role} {index}: expected {}{needed} elements for {points} points of {of}, got {got}",
+        if *.exact { "" } else { "at least " }
+    )]
+    PointsLength {
+        role: Role,
+        index: usize,
+        of: ValueType,
+        points: usize,
+        needed: usize,
+        exact: bool,
+        got: usize,
+    },
+    /// An output at many points, two elements of which are in one place.
+    #[error(
+        "{role} {index}: strides of {point} (points) and {element} (elements of {of}) put two elements in one place"
+    )]
+    PointsOverlap { role: Role, index: usize, of: ValueType, point: usize, element: usize },
+    /// One of many points failed.
+    #[error("point {point}: {error}")]
+    AtPoint { point: usize, error: Box<RunError> },
     /// A value id that has no place in the workspace.
     #[error("value {index} has no {what} in this workspace")]
     NoSuchValue { index: usize, what: &'static str },

@@ -1,5 +1,6 @@
 //! Compiled programs: immutable, shared between threads, freed on drop.
 
+mod batch;
 mod build;
 mod cache;
 mod error;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use crate::ops::{Arg, ArgMut};
+pub use batch::{BatchWorkspace, Batched, Points, PointsMut};
 pub use cache::{CacheStats, ProgramCache};
 pub use error::{CompileError, Role, RunError};
 pub use options::{Checked, Checks, Forms, Listing, OptLevel, Options, Tier, VectorWidth};
@@ -68,17 +70,7 @@ impl Program {
     /// number, a workspace past the limit, a machine without a code generator.
     pub fn compile(graph: &Graph, options: &Options) -> Result<Program, CompileError> {
         let start = Instant::now();
-        let inputs = graph.inputs().len();
-        let wrt: Vec<ValueId> = match &options.wrt {
-            Some(list) => list
-                .iter()
-                .map(|&index| match u32::try_from(index) {
-                    Ok(i) if index < inputs => Ok(ValueId::new(i)),
-                    _ => Err(CompileError::NoSuchInput { index, inputs }),
-                })
-                .collect::<Result<_, _>>()?,
-            None => graph.input_values().filter(|&v| graph.ty(v).dtype.is_float()).collect(),
-        };
+        let wrt = wanted(graph, options)?;
         let functions = Functions::compile(graph, &wrt, options)?;
         let widest =
             functions.functions().fold((0, 0), |(i, o), f| (i.max(f.inputs.len()), o.max(f.outputs.len())));
@@ -111,25 +103,8 @@ impl Program {
 
     /// What was compiled.
     pub fn report(&self) -> Report {
-        let mut report = Report {
-            workspace_bytes: self.inner.functions.workspace,
-            time: self.inner.time,
-            ..Report::default()
-        };
-        for function in self.inner.functions.functions() {
-            let code = function.code.report();
-            report.stages.add(&function.stages);
-            report.kernels += code.kernels;
-            report.calls += code.calls;
-            report.symbols.extend(code.symbols.iter().cloned());
-            report.clif.push_str(&code.clif);
-            report.assembly.push_str(&code.assembly);
-        }
-        let Stages { schedule, generate, link, .. } = report.stages;
-        (report.items, report.code_bytes, report.functions) = (schedule.made, generate.made, link.made);
-        report.symbols.sort_unstable();
-        report.symbols.dedup();
-        report
+        let functions = self.inner.functions.functions().map(|f| (&f.stages, f.code.report()));
+        Report::of(functions, self.inner.functions.workspace, self.inner.time)
     }
 
     #[inline(always)]
@@ -138,9 +113,23 @@ impl Program {
     }
 }
 
+/// The inputs to differentiate by.
+fn wanted(graph: &Graph, options: &Options) -> Result<Vec<ValueId>, CompileError> {
+    let inputs = graph.inputs().len();
+    let Some(list) = &options.wrt else {
+        return Ok(graph.input_values().filter(|&v| graph.ty(v).dtype.is_float()).collect());
+    };
+    list.iter()
+        .map(|&index| match u32::try_from(index) {
+            Ok(i) if index < inputs => Ok(ValueId::new(i)),
+            _ => Err(CompileError::NoSuchInput { index, inputs }),
+        })
+        .collect()
+}
+
 /// Tells programs apart: an address that stays taken while a clone or a
 /// workspace lives.
 #[inline(always)]
-fn identity(inner: &Arc<Inner>) -> usize {
+fn identity<T>(inner: &Arc<T>) -> usize {
     Arc::as_ptr(inner) as *const u8 as usize
 }

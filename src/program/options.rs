@@ -1,5 +1,6 @@
 //! How a graph is compiled.
 
+use crate::graph::Graph;
 use std::ops::BitOr;
 
 /// How much time the code generator takes.
@@ -57,6 +58,14 @@ impl Forms {
     pub const DENSE: Forms = Forms(16);
     /// The outputs and a Jacobian-vector product.
     pub const JVP: Forms = Forms(32);
+
+    /// What is compiled of a graph where nobody says so.
+    pub(super) fn of(graph: &Graph) -> Forms {
+        match graph.scalar_output() {
+            Ok(_) => Forms::FORWARD | Forms::VALUE_AND_GRAD,
+            Err(_) => Forms::FORWARD,
+        }
+    }
 
     /// Whether all of `other` are among these.
     pub fn contains(self, other: Forms) -> bool {

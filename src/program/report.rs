@@ -1,5 +1,6 @@
 //! What was compiled, and what the stages of compiling made and took.
 
+use crate::jit::CodeReport;
 use std::time::{Duration, Instant};
 
 /// What was compiled.
@@ -27,6 +28,30 @@ pub struct Report {
     pub clif: String,
     /// Their assembly.
     pub assembly: String,
+}
+
+impl Report {
+    /// Of these functions.
+    pub(super) fn of<'f>(
+        functions: impl Iterator<Item = (&'f Stages, &'f CodeReport)>,
+        workspace_bytes: usize,
+        time: Duration,
+    ) -> Report {
+        let mut report = Report { workspace_bytes, time, ..Report::default() };
+        for (stages, code) in functions {
+            report.stages.add(stages);
+            report.kernels += code.kernels;
+            report.calls += code.calls;
+            report.symbols.extend(code.symbols.iter().cloned());
+            report.clif.push_str(&code.clif);
+            report.assembly.push_str(&code.assembly);
+        }
+        let Stages { schedule, generate, link, .. } = report.stages;
+        (report.items, report.code_bytes, report.functions) = (schedule.made, generate.made, link.made);
+        report.symbols.sort_unstable();
+        report.symbols.dedup();
+        report
+    }
 }
 
 /// What one stage of compiling made, and the time it worked.

@@ -60,7 +60,7 @@ fn mismatch(role: Role, index: usize, expected: &ValueType, dtype: DType, len: u
 impl Inner {
     /// Runs a function whose pointers stand in the workspace.
     #[inline(always)]
-    fn run(&self, function: &Function, ws: &mut Workspace) -> Result<(), RunError> {
+    pub(super) fn run(&self, function: &Function, ws: &mut Workspace) -> Result<(), RunError> {
         let Some(base) = ws.base() else { return Err(RunError::OutOfMemory { bytes: ws.wanted }) };
         debug_assert!(ws.inputs.len() >= function.inputs.len() && ws.outputs.len() >= function.outputs.len());
         if function.can_fail {

@@ -10,13 +10,16 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 
 /// 64-byte aligned bytes.
-struct Bytes {
+pub(super) struct Bytes {
     at: NonNull<u8>,
     len: usize,
 }
 
+// SAFETY: memory of its own, which nobody else knows.
+unsafe impl Send for Bytes {}
+
 impl Bytes {
-    fn new(len: usize) -> Option<Bytes> {
+    pub(super) fn new(len: usize) -> Option<Bytes> {
         if len == 0 {
             return Some(Bytes { at: NonNull::<[u64; 8]>::dangling().cast(), len });
         }
@@ -24,6 +27,11 @@ impl Bytes {
         // SAFETY: the layout's size is not 0.
         let at = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         Some(Bytes { at, len })
+    }
+
+    /// The first of them.
+    pub(super) fn start(&self) -> *mut u8 {
+        self.at.as_ptr()
     }
 }
 

@@ -7,6 +7,8 @@ mod compiled;
 #[cfg(feature = "jit")]
 #[allow(unused_imports)]
 pub use compiled::*;
+#[cfg(feature = "jit")]
+pub mod points;
 pub mod training;
 
 use cotangent::tape::{Data, Gradients, Native, TapeError, Tensor};

@@ -8,6 +8,8 @@ mod asm;
 #[cfg(target_arch = "x86_64")]
 mod body;
 #[cfg(target_arch = "x86_64")]
+mod points;
+#[cfg(target_arch = "x86_64")]
 mod registers;
 #[cfg(target_arch = "x86_64")]
 mod row;
@@ -16,6 +18,7 @@ mod strip;
 
 use crate::jit::code::Pool;
 use crate::lower::plan::Kernel;
+use crate::lower::points::{Block, Part, Row};
 use crate::program::VectorWidth;
 
 /// A vector register.
@@ -85,5 +88,49 @@ pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool)
 /// No other machine has such code.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn assemble(_: &Kernel, _: Vector, _: &mut Pool, _: bool) -> Option<Strip> {
+    None
+}
+
+/// Where rows of points stand: byte offsets in a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowsAt {
+    pub first: usize,
+    /// From a row to the next.
+    pub apart: usize,
+}
+
+impl RowsAt {
+    /// The start of a row.
+    pub fn at(self, row: Row) -> usize {
+        self.first + row as usize * self.apart
+    }
+}
+
+/// Machine code for a straight-line piece over rows of points.
+#[derive(Debug)]
+pub struct Piece {
+    pub code: Vec<u8>,
+    /// The code as text, where that is wanted.
+    pub text: Option<String>,
+    /// Bytes that it uses behind the rows.
+    pub spills: usize,
+}
+
+/// Code for a piece of a block; `None` where it needs more than there is.
+#[cfg(target_arch = "x86_64")]
+pub fn points(
+    block: &Block,
+    parts: &[Part],
+    rows: RowsAt,
+    vector: Vector,
+    pool: &mut Pool,
+    listing: bool,
+) -> Option<Piece> {
+    points::assemble(block, parts, rows, vector, pool, listing)
+}
+
+/// No other machine has such code.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn points(_: &Block, _: &[Part], _: RowsAt, _: Vector, _: &mut Pool, _: bool) -> Option<Piece> {
     None
 }

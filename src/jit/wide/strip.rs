@@ -33,7 +33,7 @@ const WORTH: usize = 2;
 /// Operations in a block of the loop, or so.
 const BLOCK: usize = 24;
 /// The label of the loop.
-const HEAD: u64 = 1;
+pub const HEAD: u64 = 1;
 
 /// What every row of a kernel along its last dim has to do.
 struct Job<'a> {
@@ -107,7 +107,7 @@ pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool)
 }
 
 /// Puts the constants of a body where its code finds them.
-fn constants(asm: &mut Asm, body: &Body, pool: &mut Pool) {
+pub fn constants(asm: &mut Asm, body: &Body, pool: &mut Pool) {
     if !body.pool.is_empty() {
         let constants = pool.words(body.pool.clone()) as u64;
         asm.put(Instruction::with2(Code::Mov_r64_imm64, POOL, constants));
@@ -115,7 +115,7 @@ fn constants(asm: &mut Asm, body: &Body, pool: &mut Pool) {
 }
 
 /// The bytes of a function that ends here, and its text, where that is wanted.
-fn encode(mut asm: Asm, listing: bool) -> Option<(Vec<u8>, Option<String>)> {
+pub fn encode(mut asm: Asm, listing: bool) -> Option<(Vec<u8>, Option<String>)> {
     asm.put(Ok(Instruction::with(Code::VEX_Vzeroupper)));
     asm.put(Ok(Instruction::with(Code::Retnq)));
     if asm.refused.is_some() {
