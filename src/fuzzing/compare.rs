@@ -45,7 +45,8 @@ fn same(dtype: DType, a: u64, b: u64) -> bool {
         }
 }
 
-fn bits(data: &Data<Native>, i: usize) -> u64 {
+/// The bits of an element.
+pub fn bits(data: &Data<Native>, i: usize) -> u64 {
     match data {
         Data::F64(v) => v[i].to_bits(),
         Data::F32(v) => u64::from(v[i].to_bits()),

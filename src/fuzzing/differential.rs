@@ -11,6 +11,7 @@ use crate::fuzzing::draft::Drafted;
 use crate::fuzzing::expected::{Difference, Expected};
 use crate::fuzzing::forms::{FORMS, Form, Run, check_sets};
 use crate::fuzzing::generate::{CustomOps, Profile, generate};
+use crate::fuzzing::points;
 use crate::fuzzing::source::Source;
 use crate::graph::{Graph, ValueId};
 use crate::program::Program;
@@ -70,7 +71,8 @@ fn try_forms(case: &Case, forms: &[Form], compared: &mut Compared) -> Result<boo
     let expected = expectations(case, graph)?;
     // All forms in one program share one workspace, which is a thing to check by itself.
     let together = case.seed.is_multiple_of(5);
-    let on_outputs: Vec<Form> = forms.iter().copied().filter(|&f| f != Form::ValueAndGrad).collect();
+    let on_outputs: Vec<Form> =
+        forms.iter().copied().filter(|form| !matches!(form, Form::ValueAndGrad | Form::Points)).collect();
     if together && on_outputs.len() > 1 {
         program(case, graph, &on_outputs, &expected, compared)?;
     } else {
@@ -84,6 +86,9 @@ fn try_forms(case: &Case, forms: &[Form], compared: &mut Compared) -> Result<boo
         let graph = with_output(graph, number)?;
         let expected = expectations(case, &graph)?;
         program(case, &graph, &[Form::ValueAndGrad], &expected, compared)?;
+    }
+    if forms.contains(&Form::Points) {
+        points::check(case, graph, &expected, compared)?;
     }
     Ok(expected.iter().any(Expected::is_valid))
 }

@@ -23,10 +23,15 @@ pub enum Form {
     Jvp,
     /// Value and gradient of one number.
     ValueAndGrad,
+    /// Outputs and vector-Jacobian product at many points.
+    Points,
 }
 
+/// The forms that are calls of a program.
+pub const CALLS: [Form; 5] = [Form::Dense, Form::Reverse, Form::Vjp, Form::Jvp, Form::ValueAndGrad];
 /// All forms.
-pub const FORMS: [Form; 5] = [Form::Dense, Form::Reverse, Form::Vjp, Form::Jvp, Form::ValueAndGrad];
+pub const FORMS: [Form; 6] =
+    [Form::Dense, Form::Reverse, Form::Vjp, Form::Jvp, Form::ValueAndGrad, Form::Points];
 
 type Check = Result<(), String>;
 
@@ -71,7 +76,7 @@ impl Run<'_> {
         match (&expected.tape, form) {
             (Ok(tape), Form::Dense) => self.dense(ws, &inputs, tape, expected.set, &mut rng),
             (Ok(tape), Form::Reverse) => self.reverse(ws, &inputs, tape, expected.set, &mut rng),
-            (Ok(tape), Form::Vjp) => self.vjp(ws, &inputs, tape, expected.set, &mut rng),
+            (Ok(tape), Form::Vjp | Form::Points) => self.vjp(ws, &inputs, tape, expected.set, &mut rng),
             (Ok(tape), Form::Jvp) => self.jvp(ws, &inputs, tape, expected.set, &mut rng),
             (Ok(tape), Form::ValueAndGrad) => self.value_and_grad(ws, &inputs, tape, &mut rng),
             // The dense form computes all that the tape does, so it fails alike.
@@ -306,7 +311,7 @@ impl Form {
         match self {
             Form::Dense => Forms::DENSE,
             Form::Reverse => Forms::REVERSE,
-            Form::Vjp => Forms::VJP,
+            Form::Vjp | Form::Points => Forms::VJP,
             Form::Jvp => Forms::JVP,
             Form::ValueAndGrad => Forms::VALUE_AND_GRAD,
         }

@@ -20,6 +20,8 @@ mod forms;
 #[cfg(feature = "jit")]
 mod orders;
 #[cfg(feature = "jit")]
+mod points;
+#[cfg(feature = "jit")]
 mod shrink;
 #[cfg(feature = "jit")]
 mod targets;
@@ -58,7 +60,7 @@ pub use differential::{Verdict, check, check_forms, draw};
 #[cfg(feature = "jit")]
 pub use expected::Difference;
 #[cfg(feature = "jit")]
-pub use forms::{FORMS, Form};
+pub use forms::{CALLS, FORMS, Form};
 #[cfg(all(feature = "ir", feature = "jit"))]
 pub use ir::ir_graph;
 #[cfg(feature = "jit")]

@@ -109,7 +109,7 @@ impl Target {
         let mut source = Bytes::new(bytes);
         let Ok(drafted) = generate(&mut source, &Profile::COMPILE) else { return self.count(None) };
         let case = Case { drafted, seed: source.bits() };
-        let form = crate::fuzzing::forms::FORMS[source.below(5)];
+        let form = crate::fuzzing::forms::CALLS[source.below(5)];
         let options = Config::draw(&mut source).options().forms(form.flag());
         let graph = match (form, case.scalar()) {
             (Form::ValueAndGrad, Some(number)) => case.graph().with_outputs(&[number]),
