@@ -40,7 +40,7 @@ fn weights(n: usize) -> Result<Graph, Failure> {
 
 /// Rotation of the point into the camera's frame (axis and angle), projection
 /// with radial distortion, weighted distance from the feature.
-fn residuals() -> Result<Graph, Failure> {
+pub fn residuals() -> Result<Graph, Failure> {
     let g = Builder::new();
     let p = g.input("p", dtype::f64, [PARAMETERS]);
     let feature = g.input("feature", dtype::f64, [2]);

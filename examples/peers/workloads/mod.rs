@@ -1,7 +1,7 @@
 //! The workloads: read from data, authored through the public API, called by a
 //! meter. Sizes are those of the data.
 
-mod adjust;
+pub mod adjust;
 mod bench;
 mod classifier;
 pub mod data;
