@@ -13,7 +13,7 @@ pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
     }
     let parameters = bench.data.f64s("w3_par")?;
     if bench.wants("w3_reproj") {
-        // One call per observation; result: residuals (n, 2), Jacobian (n, 2, 15).
+        // One call for all observations; result: residuals (n, 2), Jacobian (n, 2, 15).
         let features = bench.data.f64s("w3_feat")?;
         bench.records::<2, 2>("w3_reproj", [&parameters, &features], || {
             Ok(value_and_jacobian(&residuals()?, &[0])?.into_graph())

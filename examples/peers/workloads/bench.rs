@@ -2,7 +2,10 @@
 
 use super::{Data, Failure};
 use cotangent::tape::{Native, Tensor};
-use cotangent::{Arg, ArgMut, Forms, Graph, Options, Program, Tape, Tier, ValueId, Var, jit_with};
+use cotangent::{
+    Arg, ArgMut, Forms, Graph, Options, Points, PointsMut, Program, Report, Tape, Tier, ValueId, Var,
+    jit_with,
+};
 use std::array::from_fn;
 use std::hint::black_box;
 use std::time::Instant;
@@ -107,7 +110,7 @@ impl<M: Meter> Bench<M> {
         };
         let start = Instant::now();
         let function = jit_with::<N>(&Options::default().tier(tier), function)?;
-        let made = made(start, function.program(), tier);
+        let made = made(start, &function.program().report(), tier);
         if self.engine == Engine::Tape {
             let graph = function.program().graph().clone();
             return self.tape(name, &[x.into()], 1, || Ok(graph));
@@ -121,9 +124,8 @@ impl<M: Meter> Bench<M> {
         self.meter.report(name, timing, &result, &made)
     }
 
-    /// The outputs, called with one record after another: each input holds as many
-    /// of what the graph takes as there are records. The result has all records of
-    /// the first output, then those of the next.
+    /// The outputs at all records in one call: each input holds as many of what the graph takes as
+    /// there are records. The result has all records of the first output, then those of the next.
     pub fn records<const I: usize, const O: usize>(
         &mut self,
         name: &str,
@@ -135,8 +137,8 @@ impl<M: Meter> Bench<M> {
             Engine::Tape => return self.tape(name, &inputs.map(Arg::F64), 0, author),
         };
         let options = Options::default().forms(Forms::FORWARD).tier(tier);
-        let (program, made) = prepare(&options, author)?;
-        let graph = program.graph();
+        let start = Instant::now();
+        let graph = author()?;
         let lengths = |ids: &mut dyn Iterator<Item = ValueId>| -> Vec<usize> {
             ids.map(|v| graph.ty(v).numel().max(1)).collect()
         };
@@ -144,22 +146,26 @@ impl<M: Meter> Bench<M> {
         let writes: [usize; O] = fixed(lengths(&mut graph.outputs().iter().copied()))?;
         let records = inputs.iter().zip(reads).map(|(x, n)| x.len() / n).min().unwrap_or(0);
         let mut result = vec![0.0; records * writes.iter().sum::<usize>()];
-        let mut ws = program.workspace();
-        let timing = self.meter.time(name, || {
-            let mut rest = &mut result[..];
-            let mut outputs = writes.map(|n| {
-                let (own, others) = std::mem::take(&mut rest).split_at_mut(n * records);
-                rest = others;
-                own.chunks_exact_mut(n)
-            });
-            let mut inputs: [_; I] = from_fn(|i| inputs[i].chunks_exact(reads[i]));
-            for _ in 0..records {
-                let read = inputs.each_mut().map(|x| Arg::F64(x.next().unwrap_or_default()));
-                let mut write = outputs.each_mut().map(|x| ArgMut::F64(x.next().unwrap_or_default()));
-                program.forward(&mut ws, &read, &mut write)?;
-            }
-            Ok(())
-        })?;
+        let mut rest = &mut result[..];
+        let outputs = writes.map(|n| {
+            let (own, others) = std::mem::take(&mut rest).split_at_mut(n * records);
+            rest = others;
+            own
+        });
+        let (timing, made) = if records == 1 {
+            let program = Program::compile(&graph, &options)?;
+            let made = made(start, &program.report(), tier);
+            let (mut ws, read, mut write) =
+                (program.workspace(), inputs.map(Arg::F64), outputs.map(ArgMut::F64));
+            (self.meter.time(name, || Ok(program.forward(&mut ws, black_box(&read), &mut write)?))?, made)
+        } else {
+            let batched = Program::batched(&graph, &options)?;
+            let made = made(start, &batched.report(), tier);
+            let (mut ws, read, mut write) =
+                (batched.workspace(), inputs.map(Points::by_point), outputs.map(PointsMut::by_point));
+            let call = || Ok(batched.forward(&mut ws, records, black_box(&read), &mut write)?);
+            (self.meter.time(name, call)?, made)
+        };
         self.meter.report(name, timing, &result, &made)
     }
 
@@ -256,13 +262,12 @@ fn prepare(
 ) -> Result<(Program, Made), Failure> {
     let start = Instant::now();
     let program = Program::compile(&author()?, options)?;
-    let made = made(start, &program, options.tier);
+    let made = made(start, &program.report(), options.tier);
     Ok((program, made))
 }
 
-fn made(start: Instant, program: &Program, tier: Tier) -> Made {
+fn made(start: Instant, code: &Report, tier: Tier) -> Made {
     let ms = start.elapsed().as_secs_f64() * 1e3;
-    let code = program.report();
     let note = format!(
         "{tier:?} tier, {} functions, {} B of code, {} B workspace",
         code.functions, code.code_bytes, code.workspace_bytes
