@@ -1,7 +1,7 @@
 //! One node by itself: a graph of its own.
 
 use crate::graph::{DType, Graph, NodeId, ValueId, ValueType};
-use crate::ops::{Attr, Elements, Literal, Op, OpError, Value, make};
+use crate::ops::{Attr, Body, Elements, Literal, Op, OpError, Value, make};
 use std::sync::Arc;
 
 /// A graph with f64 in the place of f32.
@@ -23,6 +23,10 @@ pub fn widened(graph: &Graph) -> Result<Graph, OpError> {
                         .map_or_else(|| attr.clone(), |wide| Attr::Data(Arc::new(wide)))
                 }
                 _ => attr.clone(),
+            },
+            Attr::Graph(body) => match widened(body.graph()).and_then(Body::new) {
+                Ok(wide) => Attr::Graph(wide),
+                Err(_) => attr.clone(),
             },
             other => other.clone(),
         });

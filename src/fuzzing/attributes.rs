@@ -69,7 +69,7 @@ impl Generator<'_> {
                 2..=4 => DType::F32,
                 _ => DType::F64,
             }),
-            AttrKind::Data | AttrKind::Custom => return None,
+            AttrKind::Data | AttrKind::Custom | AttrKind::Graph => return None,
         })
     }
 

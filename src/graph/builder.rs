@@ -1,5 +1,6 @@
 //! Authoring: a builder with `Copy` variables.
 
+use crate::graph::bodies::{Bodies, Inside};
 use crate::graph::data::Graph;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::types::{DType, NodeId, Shape, ValueId, ValueType};
@@ -12,9 +13,12 @@ use std::panic::Location;
 /// returned by [`Builder::finish`], with the line of the program that made it.
 #[derive(Debug, Default)]
 pub struct Builder {
-    graph: RefCell<Graph>,
-    error: RefCell<Option<GraphError>>,
-    nodes: Cell<usize>,
+    pub(super) graph: RefCell<Graph>,
+    pub(super) error: RefCell<Option<GraphError>>,
+    pub(super) nodes: Cell<usize>,
+    pub(super) bodies: Bodies,
+    /// What there is more to the builder of a body.
+    pub(super) inside: Option<Inside>,
 }
 
 /// A value while a graph is being authored. `Copy`: operators work without clones.
@@ -84,7 +88,9 @@ impl Builder {
     pub fn input(&self, name: &str, dtype: DType, shape: impl Into<Shape>) -> Var<'_> {
         let at = Location::caller();
         let mut graph = self.graph.borrow_mut();
-        let result = if self.nodes.get() > 0 {
+        let result = if self.inside.is_some() {
+            Err(GraphErrorKind::OfBody { what: "input" }.into())
+        } else if self.nodes.get() > 0 {
             Err(GraphErrorKind::LateInput { name: name.into() }.into())
         } else if !name.is_empty() && graph.inputs().iter().any(|i| &*i.name == name) {
             Err(GraphErrorKind::DuplicateInput { name: name.into() }.into())
@@ -151,10 +157,11 @@ impl Builder {
         operands: &[Var<'b>],
         at: &'static Location<'static>,
     ) -> Var<'b> {
-        match self.record(op, operands, at) {
-            Ok(Some(results)) => self.var(results.first().copied().ok_or_else(no_result), at),
-            Ok(None) => Var { builder: self, id: None },
-            Err(error) => self.var(Err(error), at),
+        let home = self.home(operands);
+        match home.record(op, operands, at) {
+            Ok(Some(results)) => home.var(results.first().copied().ok_or_else(no_result), at),
+            Ok(None) => home.nothing(),
+            Err(error) => home.var(Err(error), at),
         }
     }
 
@@ -166,12 +173,13 @@ impl Builder {
         count: usize,
         at: &'static Location<'static>,
     ) -> Vec<Var<'b>> {
-        match self.record(op, operands, at) {
-            Ok(Some(results)) => results.iter().map(|&id| Var { builder: self, id: Some(id) }).collect(),
-            Ok(None) => vec![Var { builder: self, id: None }; count],
+        let home = self.home(operands);
+        match home.record(op, operands, at) {
+            Ok(Some(results)) => results.iter().map(|&id| Var { builder: home, id: Some(id) }).collect(),
+            Ok(None) => vec![home.nothing(); count],
             Err(error) => {
-                self.var(Err(error), at);
-                vec![Var { builder: self, id: None }; count]
+                home.var(Err(error), at);
+                vec![home.nothing(); count]
             }
         }
     }
@@ -186,12 +194,12 @@ impl Builder {
         let name = op.name();
         let mut ids = smallvec::SmallVec::<[ValueId; 4]>::new();
         for (i, var) in operands.iter().enumerate() {
-            if !std::ptr::eq(var.builder, self) {
-                return Err(GraphErrorKind::ForeignVariable { op: name, operand: i }.into());
-            }
-            match var.id {
-                Some(id) => ids.push(id),
-                None => return Ok(None),
+            match (var.id, &self.inside) {
+                (Some(id), _) if std::ptr::eq(var.builder, self) => ids.push(id),
+                (Some(id), Some(inside)) => ids.push(inside.capture(self, var.builder, id, at)?),
+                (None, Some(_)) => return Ok(None),
+                (None, None) if std::ptr::eq(var.builder, self) => return Ok(None),
+                _ => return Err(GraphErrorKind::ForeignVariable { op: name, operand: i }.into()),
             }
         }
         let mut graph = self.graph.borrow_mut();
@@ -237,6 +245,9 @@ impl Builder {
     #[track_caller]
     pub fn finish(self: &Builder, outputs: &[Var<'_>]) -> Result<Graph, GraphError> {
         let at = Location::caller();
+        if self.inside.is_some() {
+            self.var(Err(GraphErrorKind::OfBody { what: "finish" }.into()), at);
+        }
         let mut ids = Vec::with_capacity(outputs.len());
         for (i, var) in outputs.iter().enumerate() {
             if !std::ptr::eq(var.builder, self) {

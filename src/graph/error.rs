@@ -17,6 +17,9 @@ pub enum GraphErrorKind {
     /// A value of another builder, or of none.
     #[error("{op}: operand {operand} belongs to another graph")]
     ForeignVariable { op: &'static str, operand: usize },
+    /// A request to the builder of a body that only that of a graph takes.
+    #[error("{what}: the builder of a loop's body gives no graph of its own and has no inputs of its own")]
+    OfBody { what: &'static str },
     /// An input after the first node.
     #[error("input \"{name}\": inputs must be declared before the first operation")]
     LateInput { name: String },

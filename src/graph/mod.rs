@@ -1,5 +1,6 @@
 //! The tensor graph: what is authored, checked, differentiated and compiled.
 
+mod bodies;
 mod builder;
 mod data;
 mod defined;
@@ -8,6 +9,7 @@ mod draw;
 mod einsum;
 mod error;
 mod linear;
+mod loops;
 mod movement;
 mod random;
 mod reduce;

@@ -41,11 +41,13 @@ pub struct Chunk<'a, 'f> {
     /// Literals placed so far, by buffer.
     pub literals: &'a mut FxHashMap<BufId, usize>,
     pub strips: &'a mut Strips,
+    /// The functions of the bodies of loops.
+    pub bodies: &'a FxHashMap<*const Plan, FuncId>,
     imported: FxHashMap<FuncId, cranelift_codegen::ir::FuncRef>,
     inputs: Value,
     outputs: Value,
-    workspace: Value,
-    status: Value,
+    pub workspace: Value,
+    pub status: Value,
     bases: FxHashMap<Base, Value>,
     values: &'a mut Values,
     direct: bool,
@@ -98,6 +100,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
         literals: &'a mut FxHashMap<BufId, usize>,
         values: &'a mut Values,
         strips: &'a mut Strips,
+        bodies: &'a FxHashMap<*const Plan, FuncId>,
         direct: bool,
     ) -> Chunk<'a, 'f> {
         values.chunk += 1;
@@ -121,6 +124,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
             symbols,
             literals,
             strips,
+            bodies,
             imported: FxHashMap::default(),
             inputs,
             outputs,
@@ -180,6 +184,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
             }
             Item::Loop(kernel) => self.kernel(kernel),
             Item::Call(call) => self.runtime_call(call),
+            Item::Repeat(repeat) => self.repeat(repeat),
         }
     }
 
@@ -322,11 +327,20 @@ impl<'a, 'f> Chunk<'a, 'f> {
 
     /// Pointers to buffers side by side in memory of the stack; their address.
     fn pointers(&mut self, buffers: &[BufId]) -> Result<Value, JitError> {
-        let bytes = 8 * u32::try_from(buffers.len().max(1)).unwrap_or(u32::MAX);
+        let mut pointers = Vec::with_capacity(buffers.len());
+        for &buf in buffers {
+            pointers.push(self.pointer(buf, 0)?);
+        }
+        self.table(&pointers)
+    }
+
+    /// Values of 64 bits side by side in memory of the stack; their address.
+    pub fn table(&mut self, values: &[Value]) -> Result<Value, JitError> {
+        let bytes = values.len().max(1).checked_mul(8).and_then(|bytes| u32::try_from(bytes).ok());
+        let bytes = bytes.ok_or(JitError::Internal("a table without end"))?;
         let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 3));
-        for (i, &buf) in buffers.iter().enumerate() {
-            let pointer = self.pointer(buf, 0)?;
-            self.b.ins().stack_store(types::I64, pointer, slot, 8 * i as i32);
+        for (i, &value) in values.iter().enumerate() {
+            self.b.ins().stack_store(types::I64, value, slot, 8 * i as i32);
         }
         Ok(self.b.ins().stack_addr(types::I64, slot, 0))
     }

@@ -273,12 +273,19 @@ pub fn driver(
     while level.len() > 1 {
         let mut next = Vec::new();
         for group in level.chunks(DRIVEN) {
-            next.push(small(module, frontend, &format!("run{made}"), report, stages, |module, b, args| {
-                for &chunk in group {
-                    let target = target(module, b, chunk);
-                    b.ins().call(target, args);
-                }
-            })?);
+            next.push(small(
+                module,
+                frontend,
+                &format!("run{}_{made}", chunks[0].as_u32()),
+                report,
+                stages,
+                |module, b, args| {
+                    for &chunk in group {
+                        let target = target(module, b, chunk);
+                        b.ins().call(target, args);
+                    }
+                },
+            )?);
             made += 1;
         }
         level = next;

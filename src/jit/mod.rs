@@ -10,6 +10,7 @@ mod lanes;
 mod link;
 mod points;
 mod reduce;
+mod repeat;
 mod strip;
 mod wide;
 
@@ -29,6 +30,7 @@ use isa::Targets;
 use link::{Draft, driver, libcall_name, unpack};
 pub use points::{PointsCode, compile as compile_points};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 use std::time::Instant;
 use strip::Strips;
 use thiserror::Error;
@@ -92,6 +94,7 @@ fn cost(item: &Item) -> usize {
         Item::Scalar(_) | Item::Store(..) => 1,
         Item::Loop(kernel) => 30 + 12 * kernel.body.len(),
         Item::Call(_) => 8,
+        Item::Repeat(repeat) => 30 + 12 * (repeat.carries.len() + repeat.slices.len() + repeat.stacks.len()),
     }
 }
 
@@ -102,7 +105,7 @@ fn cut(plan: &Plan, tier: Tier) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let (mut start, mut sum, mut loops) = (0, 0, false);
     for (i, item) in plan.items.iter().enumerate() {
-        let is_loop = matches!(item, Item::Loop(_));
+        let is_loop = matches!(item, Item::Loop(_) | Item::Repeat(_));
         if sum >= if loops || is_loop { looping } else { straight } {
             pieces.push(Piece { items: start..i, loops });
             (start, sum, loops) = (i, 0, false);
@@ -130,7 +133,7 @@ fn used(plan: &Plan, item: &Item, mut f: impl FnMut(ScalarId)) {
                 }
             }
         }
-        Item::Call(_) => {}
+        Item::Call(_) | Item::Repeat(_) => {}
     }
 }
 
@@ -197,7 +200,8 @@ pub fn compile(
         Item::Store(buf, ..) => matches!(plan.buffer(*buf).place, Place::Persist(_)),
         _ => false,
     };
-    let pinned = pieces.len() > 1 || plan.items.iter().any(kept);
+    let loops = plan.items.iter().any(|item| matches!(item, Item::Repeat(_)));
+    let pinned = pieces.len() > 1 || loops || plan.items.iter().any(kept);
     let isa = Targets::new(options.tier, options.checks, pinned)?;
     let shape = Shape { isa, pieces, direct };
     let mut module = module(&shape.isa.looping);
@@ -242,6 +246,131 @@ fn direct_outputs(plan: &Plan) -> Option<u32> {
     (loads && values == 1).then_some(outputs)
 }
 
+/// What the functions of one program have in common while they are made.
+struct Maker<'m> {
+    module: &'m mut JITModule,
+    isa: &'m Targets,
+    options: &'m Options,
+    pool: Pool,
+    symbols: FxHashMap<&'static str, FuncId>,
+    strips: Strips,
+    frontend: FunctionBuilderContext,
+    report: CodeReport,
+    /// Functions so far, for their names.
+    made: usize,
+}
+
+/// The functions of a plan, in order, and the end of the workspace that they use.
+struct Functions {
+    ids: Vec<FuncId>,
+    end: usize,
+}
+
+impl Maker<'_> {
+    /// The functions of a plan whose scratch begins behind `persist` bytes of the
+    /// workspace, and those of the bodies of its loops.
+    fn functions(
+        &mut self,
+        plan: &Plan,
+        pieces: &[Piece],
+        direct: bool,
+        persist: usize,
+        stages: &mut Stages,
+    ) -> Result<Functions, JitError> {
+        let frame = stages.emit.run(|| frame(plan, pieces, persist))?;
+        let slots = frame.slots.iter().filter(|&&s| s != u32::MAX).count();
+        let own = align_up(frame.slot_base + 8 * slots)
+            .ok_or(JitError::Internal("the workspace does not fit the address space"))?;
+        // Loops run one after the other, so that their bodies may use the same scratch.
+        let (mut bodies, mut end) = (FxHashMap::default(), own);
+        for item in &plan.items {
+            if let Item::Repeat(repeat) = item {
+                let pieces = cut(&repeat.body, self.options.tier);
+                let body = self.functions(&repeat.body, &pieces, false, own, stages)?;
+                bodies.insert(Arc::as_ptr(&repeat.body), self.entry(&body.ids, stages)?);
+                end = end.max(body.end);
+            }
+        }
+        let count = |of: fn(&Item) -> bool| plan.items.iter().filter(|item| of(item)).count();
+        self.report.kernels += count(|item| matches!(item, Item::Loop(_)));
+        self.report.calls += count(|item| matches!(item, Item::Call(_)));
+        let ids = self.chunks(plan, pieces, direct, &frame, &bodies, stages)?;
+        Ok(Functions { ids, end })
+    }
+
+    /// A function for each piece of a plan.
+    fn chunks(
+        &mut self,
+        plan: &Plan,
+        pieces: &[Piece],
+        direct: bool,
+        frame: &Frame,
+        bodies: &FxHashMap<*const Plan, FuncId>,
+        stages: &mut Stages,
+    ) -> Result<Vec<FuncId>, JitError> {
+        let Maker { module, isa, options, pool, symbols, strips, frontend, .. } = self;
+        let emit = &mut stages.emit;
+        let mut literals = FxHashMap::default();
+        let mut values = Values::new(plan.scalars.len());
+        let listing = options.listing == Listing::Code;
+        let mut ids = Vec::with_capacity(pieces.len());
+        // Threads generate code while this one makes the IR of what follows.
+        let threads = options.threads.min(pieces.len());
+        let first = self.made;
+        let made = link::Line::run(isa, threads, |line, context| {
+            for (c, piece) in pieces.iter().enumerate() {
+                let start = Instant::now();
+                let mut func = line.blank();
+                func.signature = match direct {
+                    true => Chunk::direct_signature(module),
+                    false => Chunk::signature(module),
+                };
+                let name = format!("chunk{}", first + c);
+                let id = module.declare_function(&name, Linkage::Local, &func.signature)?;
+                let builder = FunctionBuilder::new(&mut func, frontend);
+                let mut chunk = Chunk::new(
+                    builder,
+                    plan,
+                    module,
+                    pool,
+                    frame,
+                    symbols,
+                    &mut literals,
+                    &mut values,
+                    strips,
+                    bodies,
+                    direct,
+                );
+                for item in &plan.items[piece.items.clone()] {
+                    chunk.item(item)?;
+                }
+                chunk.finish();
+                emit.add(Stage { made: func.dfg.num_insts(), time: start.elapsed() });
+                let listing = listing.then(|| func.display().to_string());
+                line.give(Draft { id, func, loops: piece.loops, listing }, context);
+                ids.push(id);
+            }
+            Ok(())
+        })?;
+        self.made += pieces.len();
+        for made in made {
+            link::place(self.module, made, &mut self.report, stages)?;
+        }
+        for (id, strip) in std::mem::take(&mut self.strips.made) {
+            link::place(self.module, link::Made::assembled(id, strip.code, strip.text), &mut self.report, stages)?;
+        }
+        Ok(ids)
+    }
+
+    /// One function that runs the functions of a plan in order.
+    fn entry(&mut self, ids: &[FuncId], stages: &mut Stages) -> Result<FuncId, JitError> {
+        match ids {
+            &[only] => Ok(only),
+            many => driver(self.module, &mut self.frontend, many, &mut self.report, stages),
+        }
+    }
+}
+
 fn compile_into(
     module: &mut JITModule,
     shape: &Shape,
@@ -251,76 +380,31 @@ fn compile_into(
     stages: &mut Stages,
 ) -> Result<Compiled, JitError> {
     let Shape { isa, pieces, direct } = shape;
-    let emit = &mut stages.emit;
-    let frame = emit.run(|| frame(plan, pieces, persist))?;
-    let mut pool = Pool::default();
-    let (mut symbols, mut literals) = (FxHashMap::default(), FxHashMap::default());
-    let mut values = Values::new(plan.scalars.len());
     let listing = options.listing == Listing::Code;
-    let mut strips = Strips { vector: wide::Vector::widest(options.width), listing, made: Vec::new() };
-    let mut frontend = FunctionBuilderContext::new();
-    let count = |of: fn(&Item) -> bool| plan.items.iter().filter(|item| of(item)).count();
-    let mut report = CodeReport {
-        kernels: count(|item| matches!(item, Item::Loop(_))),
-        calls: count(|item| matches!(item, Item::Call(_))),
-        ..CodeReport::default()
+    let mut maker = Maker {
+        module,
+        isa,
+        options,
+        pool: Pool::default(),
+        symbols: FxHashMap::default(),
+        strips: Strips { vector: wide::Vector::widest(options.width), listing, made: Vec::new() },
+        frontend: FunctionBuilderContext::new(),
+        report: CodeReport::default(),
+        made: 0,
     };
-    let mut ids = Vec::with_capacity(pieces.len());
-    // Threads generate code while this one makes the IR of what follows.
-    let threads = options.threads.min(pieces.len());
-    let made = link::Line::run(isa, threads, |line, context| {
-        for (c, piece) in pieces.iter().enumerate() {
-            let start = Instant::now();
-            let mut func = line.blank();
-            func.signature = match direct {
-                Some(_) => Chunk::direct_signature(module),
-                None => Chunk::signature(module),
-            };
-            let id = module.declare_function(&format!("chunk{c}"), Linkage::Local, &func.signature)?;
-            let builder = FunctionBuilder::new(&mut func, &mut frontend);
-            let mut chunk = Chunk::new(
-                builder,
-                plan,
-                module,
-                &mut pool,
-                &frame,
-                &mut symbols,
-                &mut literals,
-                &mut values,
-                &mut strips,
-                direct.is_some(),
-            );
-            for item in &plan.items[piece.items.clone()] {
-                chunk.item(item)?;
-            }
-            chunk.finish();
-            emit.add(Stage { made: func.dfg.num_insts(), time: start.elapsed() });
-            let listing = listing.then(|| func.display().to_string());
-            line.give(Draft { id, func, loops: piece.loops, listing }, context);
-            ids.push(id);
-        }
-        Ok(())
-    })?;
-    for made in made {
-        link::place(module, made, &mut report, stages)?;
-    }
-    for (id, strip) in strips.made {
-        link::place(module, link::Made::assembled(id, strip.code, strip.text), &mut report, stages)?;
-    }
+    let Functions { ids, end } = maker.functions(plan, pieces, direct.is_some(), persist, stages)?;
     let (entry, direct) = match (ids.as_slice(), direct) {
         (&[only], &Some(outputs)) => {
-            (unpack(module, &mut frontend, only, outputs, &mut report, stages)?, Some(only))
+            let Maker { module, frontend, report, .. } = &mut maker;
+            (unpack(module, frontend, only, outputs, report, stages)?, Some(only))
         }
-        (&[only], None) => (only, None),
-        (many, _) => (driver(module, &mut frontend, many, &mut report, stages)?, None),
+        (all, _) => (maker.entry(all, stages)?, None),
     };
+    let Maker { module, pool, symbols, mut report, .. } = maker;
     stages.link.run(|| module.finalize_definitions())?;
     let mut names: Vec<String> = symbols.keys().map(|s| (*s).to_string()).collect();
     names.sort_unstable();
     report.symbols.extend(names);
     report.symbols.dedup();
-    let slots = frame.slots.iter().filter(|&&s| s != u32::MAX).count();
-    let workspace = align_up(frame.slot_base + 8 * slots)
-        .ok_or(JitError::Internal("the workspace does not fit the address space"))?;
-    Ok((entry, direct, pool, report, workspace))
+    Ok((entry, direct, pool, report, end))
 }

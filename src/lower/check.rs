@@ -12,7 +12,7 @@ use crate::graph::ValueType;
 use crate::lower::LowerError;
 use crate::lower::collapse::extent;
 use crate::lower::memory::lives;
-use crate::lower::plan::{Access, BufId, Call, Def, Item, LaneOp, Place, Plan, ScalarId};
+use crate::lower::plan::{Access, BufId, Call, Carry, Def, Item, LaneOp, Place, Plan, Repeat, ScalarId};
 use cotangent_runtime::matmul::MatmulDims;
 
 /// Checks that every address is in range (contract C6). Always on.
@@ -50,6 +50,7 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
                 }
                 inside(&kernel.store, &kept)?;
             }
+            Item::Repeat(repeat) => bindings(plan, repeat)?,
             Item::Call(call) => {
                 if let Call::Overlap { dims: d, src, out, .. } = call.as_ref() {
                     let walked = d.dims[..d.loops].into();
@@ -112,6 +113,43 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
     Ok(())
 }
 
+/// Checks that a body is given and gives what its plan says. That the addresses it
+/// touches lie within was checked when it was planned itself.
+fn bindings(plan: &Plan, repeat: &Repeat) -> Result<(), LowerError> {
+    let buffer = |buf: BufId| (plan.buffer(buf).dtype, plan.buffer(buf).len);
+    let slice = |buf: BufId| {
+        let (dtype, len) = buffer(buf);
+        len.is_multiple_of(repeat.steps).then(|| (dtype, len / repeat.steps))
+    };
+    let carried = |of: fn(&Carry) -> BufId| repeat.carries.iter().map(move |carry| Some(buffer(of(carry))));
+    let slices = |bufs: &'_ [BufId]| bufs.iter().map(|&buf| slice(buf)).collect::<Vec<_>>();
+    let fixed = repeat.fixed.iter().map(|&buf| Some(buffer(buf)));
+    let inputs: Vec<_> = carried(|c| c.init).chain(slices(&repeat.slices)).chain(fixed).collect();
+    let outputs: Vec<_> = carried(|c| c.last).chain(slices(&repeat.stacks)).collect();
+    let fits = repeat.body.buffers.iter().all(|inner| {
+        let outer = match inner.place {
+            Place::Input(i) => inputs.get(i as usize),
+            Place::Output(i) => outputs.get(i as usize),
+            Place::Temp(_) | Place::Literal(_) => return true,
+            Place::Persist(_) => return false,
+        };
+        outer == Some(&Some((inner.dtype, inner.len)))
+    });
+    // Turns: what a run is given another has given, and never the place it writes.
+    let turns = repeat.carries.iter().all(|c| {
+        let other = c.other.unwrap_or(c.last);
+        buffer(c.init) == buffer(c.last)
+            && buffer(other) == buffer(c.last)
+            && c.init != c.last
+            && c.init != other
+            && (other != c.last || repeat.steps == 1)
+    });
+    if repeat.steps == 0 || !fits || !turns {
+        return Err(LowerError::Internal("a body on other buffers"));
+    }
+    Ok(())
+}
+
 impl Access {
     fn then(
         self,
@@ -169,6 +207,12 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                     {
                         return Err(LowerError::Internal("a scalar read by a loop before it is computed"));
                     }
+                }
+            }
+            Item::Repeat(repeat) => {
+                let carried = repeat.carries.iter().flat_map(|c| [Some(c.last), c.other]).flatten();
+                for buf in carried.chain(repeat.stacks.iter().copied()) {
+                    filled[buf.index()] += plan.buffer(buf).len;
                 }
             }
             Item::Call(call) => {

@@ -3,7 +3,9 @@
 
 use crate::graph::{Graph, GraphError, Shape, ValueId, ValueType};
 use crate::lower::simplify;
-use crate::ops::{Attrs, Emitter, Literal, MapFn, Op, OpError, Operand, Prim, Results, Site, Value, make};
+use crate::ops::{
+    Attrs, Emitter, Literal, Loop, MapFn, Op, OpError, Operand, Prim, Results, Site, Types, Value, make,
+};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 use std::hash::BuildHasher;
@@ -20,6 +22,8 @@ pub enum Kind {
     Prim(Prim),
     /// A result of a callback, by its number; its other results stand beside it.
     Callback(u32),
+    /// A result of a loop, by its number; its other results stand beside it.
+    Loop(u32),
 }
 
 /// A node of the core graph: one primitive, one result.
@@ -95,11 +99,11 @@ pub struct Expander {
 }
 
 impl Expander {
-    fn new(simplify: bool, graph: &Graph) -> Expander {
+    fn new(simplify: bool, graph: &Graph, origin: Option<u32>) -> Expander {
         let core = Core { nodes: Vec::with_capacity(graph.len()), outputs: Vec::new() };
         let distinct = if simplify { graph.nodes().len() } else { 0 };
         let merged = FxHashMap::with_capacity_and_hasher(distinct, FxBuildHasher);
-        Expander { core, merged, simplify, origin: 0 }
+        Expander { core, merged, simplify, origin: origin.unwrap_or(0) }
     }
 
     fn push(&mut self, kind: Kind, op: Op, operands: &[ValueId], ty: ValueType) -> ValueId {
@@ -175,6 +179,9 @@ impl Emitter for Expander {
                 .map(|(i, ty)| self.push(Kind::Callback(i), op.clone(), operands, ty))
                 .collect());
         }
+        if let Value::Loop = op.row().value {
+            return self.emit_loop(op, operands, types);
+        }
         let Some(ty) = types.pop() else {
             return Err(OpError::BadRule { op: op.name(), rule: "shape", why: "gave no result".into() });
         };
@@ -187,6 +194,25 @@ impl Emitter for Expander {
 }
 
 impl Expander {
+    /// A loop. Where it was met before, its results stand beside each other there.
+    fn emit_loop(&mut self, op: Op, operands: &[ValueId], types: Types) -> Result<Results, OpError> {
+        let l = Loop::of(&op)?;
+        if l.steps == 0 {
+            let given = operands[..l.carries].iter().copied();
+            let empty = types[l.carries..].iter();
+            let empty = empty.map(|ty| self.literal(Literal::filled(ty.dtype, ty.shape.clone(), 0.0)));
+            return Ok(given.chain(empty.collect::<Results>()).collect());
+        }
+        let next = self.core.nodes.len();
+        let first = self.node(Kind::Loop(0), op.clone(), operands, types[0].clone());
+        if first.index() == next {
+            for (i, ty) in (0..).zip(types.iter().cloned()).skip(1) {
+                self.push(Kind::Loop(i), op.clone(), operands, ty);
+            }
+        }
+        Ok((0..types.len()).map(|i| ValueId::new((first.index() + i) as u32)).collect())
+    }
+
     /// An op that is not defined by others, with the type of its result.
     fn typed(&mut self, op: Op, operands: &[ValueId], ty: ValueType) -> Result<ValueId, OpError> {
         Ok(match op.row().value {
@@ -203,16 +229,22 @@ impl Expander {
                 self.map(f, op, &operands, ty)
             }
             Value::Prim(prim) => self.prim(prim, op, operands, ty),
-            Value::Expand(_) | Value::Callback => {
+            Value::Expand(_) | Value::Callback | Value::Loop => {
                 return Err(OpError::BadRule { op: op.name(), rule: "value", why: "recurs".into() });
             }
         })
     }
 }
 
-/// Expands a graph to primitives; `outputs` are values of it.
-pub fn expand(graph: &Graph, outputs: &[ValueId], simplify: bool) -> Result<Core, GraphError> {
-    let mut e = Expander::new(simplify, graph);
+/// Expands a graph to primitives; `outputs` are values of it. All of a body comes
+/// of the one node whose it is.
+pub fn expand(
+    graph: &Graph,
+    outputs: &[ValueId],
+    simplify: bool,
+    origin: Option<u32>,
+) -> Result<Core, GraphError> {
+    let mut e = Expander::new(simplify, graph, origin);
     let mut map: Vec<ValueId> = Vec::with_capacity(graph.len());
     for v in graph.input_values() {
         let kind = Kind::Input(v.index() as u32);
@@ -220,7 +252,7 @@ pub fn expand(graph: &Graph, outputs: &[ValueId], simplify: bool) -> Result<Core
     }
     let mut operands: Vec<ValueId> = Vec::new();
     for (id, node) in graph.nodes_with_ids() {
-        e.origin = id.index() as u32;
+        e.origin = origin.unwrap_or(id.index() as u32);
         operands.clear();
         operands.extend(node.operands().iter().map(|v| map[v.index()]));
         let located = |error: OpError| crate::derive::sweep::located(error.into(), graph, id);

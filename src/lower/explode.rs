@@ -27,7 +27,9 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
             return Ok(());
         }
         Kind::Map(f) => map(s, node, f)?,
-        Kind::Callback(_) => return Err(LowerError::Internal("a callback to unroll")),
+        Kind::Callback(_) | Kind::Loop(_) => {
+            return Err(LowerError::Internal("a callback or a loop to unroll"));
+        }
         Kind::Prim(prim) => match prim {
             Prim::Const => return Ok(()),
             Prim::Cast => {

@@ -7,6 +7,7 @@ mod collapse;
 mod core;
 mod explode;
 mod fuse;
+mod loops;
 pub(crate) mod memory;
 pub(crate) mod plan;
 pub(crate) mod points;
@@ -72,8 +73,21 @@ pub(crate) fn lower(
     how: Lowering,
     stages: &mut Stages,
 ) -> Result<Plan, LowerError> {
+    lower_at(graph, values, inputs, outputs, how, None, stages)
+}
+
+/// [`lower`]; a body comes of the node of this number.
+fn lower_at(
+    graph: &Graph,
+    values: &[ValueId],
+    inputs: &[Place],
+    outputs: &[Place],
+    how: Lowering,
+    origin: Option<u32>,
+    stages: &mut Stages,
+) -> Result<Plan, LowerError> {
     let (core, live) = stages.simplify.run(|| {
-        let mut core = core::expand(graph, values, how.simplify)?;
+        let mut core = core::expand(graph, values, how.simplify, origin)?;
         if how.simplify {
             core = assemble::assemble(core);
         }
@@ -94,7 +108,7 @@ fn schedule(
     outputs: &[Place],
     how: Lowering,
 ) -> Result<Plan, LowerError> {
-    let mut plan = schedule::Scheduler::new(core, live, how.limits).run(live, inputs, outputs)?;
+    let mut plan = schedule::Scheduler::new(core, live, how).run(inputs, outputs)?;
     memory::plan_arena(&mut plan)?;
     check::addresses(&plan)?;
     if how.check {

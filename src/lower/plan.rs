@@ -188,6 +188,32 @@ pub enum Call {
     Callback { op: CustomOp, node: u32, inputs: Vec<BufId>, outputs: Vec<BufId> },
 }
 
+/// A value carried from one run of a body to the next.
+#[derive(Clone, Debug)]
+pub struct Carry {
+    /// What the first run is given.
+    pub init: BufId,
+    /// What the last run gives. Runs write here and to `other` by turns.
+    pub last: BufId,
+    /// `None` where there is one run only.
+    pub other: Option<BufId>,
+}
+
+/// A body that runs again and again. Its inputs are the carries, a slice of each of
+/// `slices` and the `fixed`, its outputs the carries and a slice of each of `stacks`.
+#[derive(Clone, Debug)]
+pub struct Repeat {
+    /// Its inputs and outputs are those of a program; its scratch lies behind that of this plan.
+    pub body: Arc<Plan>,
+    /// At least one.
+    pub steps: usize,
+    pub backwards: bool,
+    pub carries: Vec<Carry>,
+    pub slices: Vec<BufId>,
+    pub fixed: Vec<BufId>,
+    pub stacks: Vec<BufId>,
+}
+
 /// One step of a program.
 #[derive(Clone, Debug)]
 pub enum Item {
@@ -199,6 +225,8 @@ pub enum Item {
     Loop(Box<Kernel>),
     /// Calls the runtime.
     Call(Box<Call>),
+    /// Runs a body again and again.
+    Repeat(Box<Repeat>),
 }
 
 /// A lowered graph.
@@ -212,6 +240,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Scratch bytes, those of bodies included.
+    pub fn scratch(&self) -> usize {
+        let body = |item: &Item| match item {
+            Item::Repeat(repeat) => Some(repeat.body.scratch()),
+            _ => None,
+        };
+        self.temp_bytes.saturating_add(self.items.iter().filter_map(body).max().unwrap_or(0))
+    }
+
     pub fn buffer(&self, id: BufId) -> &Buffer {
         &self.buffers[id.index()]
     }
@@ -259,6 +296,15 @@ impl Plan {
                     }
                 }
                 write(kernel.store.buf);
+            }
+            Item::Repeat(repeat) => {
+                for carry in &repeat.carries {
+                    read(carry.init);
+                    write(carry.last);
+                    carry.other.into_iter().for_each(&mut write);
+                }
+                repeat.slices.iter().chain(&repeat.fixed).for_each(|&buf| read(buf));
+                repeat.stacks.iter().for_each(|&buf| write(buf));
             }
             Item::Call(call) => match call.as_ref() {
                 Call::Matmul { a, b, c, .. } => {

@@ -4,7 +4,7 @@
 use crate::graph::{DType, Shape, ValueId};
 use crate::lower::core::{Core, CoreNode, Kind};
 use crate::lower::plan::{BufId, Buffer, Def, Item, Place, Plan, Scalar, ScalarId};
-use crate::lower::{LowerError, explode};
+use crate::lower::{LowerError, Lowering, explode};
 use crate::ops::{MapFn, Prim};
 use cotangent_runtime::array::ArrayFn;
 use rustc_hash::{FxBuildHasher, FxHashMap};
@@ -30,6 +30,9 @@ const BODY_COST: u32 = 80;
 
 pub struct Scheduler<'c> {
     pub core: &'c Core,
+    /// Nodes that the outputs depend on.
+    pub live: &'c [bool],
+    pub how: Lowering,
     pub plan: Plan,
     /// Nodes whose elements are scalars.
     pub elements: Vec<Option<SmallVec<[ScalarId; 2]>>>,
@@ -86,7 +89,7 @@ fn can_unroll(core: &Core, node: &CoreNode) -> bool {
         }
         Kind::Prim(Prim::Array(f)) => f == ArrayFn::Recurrence,
         Kind::Prim(Prim::RandomBits) => false,
-        Kind::Callback(_) => false,
+        Kind::Callback(_) | Kind::Loop(_) => false,
         _ => true,
     }
 }
@@ -108,10 +111,13 @@ fn map_cost(f: MapFn) -> u32 {
 }
 
 impl<'c> Scheduler<'c> {
-    pub fn new(core: &'c Core, live: &[bool], limits: Limits) -> Scheduler<'c> {
+    pub fn new(core: &'c Core, live: &'c [bool], how: Lowering) -> Scheduler<'c> {
         let n = core.nodes.len();
+        let limits = how.limits;
         let mut s = Scheduler {
             core,
+            live,
+            how,
             plan: Plan::default(),
             elements: vec![None; n],
             memory: vec![None; n],
@@ -208,6 +214,7 @@ impl<'c> Scheduler<'c> {
                 || matches!(
                     node.kind,
                     Kind::Callback(_)
+                        | Kind::Loop(_)
                         | Kind::Prim(
                             Prim::IndexSelect
                                 | Prim::Gather
@@ -231,7 +238,8 @@ impl<'c> Scheduler<'c> {
     }
 
     /// Schedules all live nodes and binds the outputs.
-    pub fn run(mut self, live: &[bool], inputs: &[Place], outputs: &[Place]) -> Result<Plan, LowerError> {
+    pub fn run(mut self, inputs: &[Place], outputs: &[Place]) -> Result<Plan, LowerError> {
+        let live = self.live;
         for (&v, place) in self.core.outputs.iter().zip(outputs) {
             let computed =
                 !matches!(self.core.node(v).kind, Kind::Input(_) | Kind::Prim(Prim::Const | Prim::Reshape));

@@ -1,7 +1,7 @@
 //! Attributes of an operation: what is known when the graph is built.
 
 use crate::graph::DType;
-use crate::ops::{CustomOp, Literal};
+use crate::ops::{Body, CustomOp, Literal};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub enum Attr {
     Data(Arc<Literal>),
     /// An op of the user's own.
     Custom(CustomOp),
+    /// A graph that is run inside the op.
+    Graph(Body),
 }
 
 /// What kind of attribute a row expects.
@@ -41,6 +43,8 @@ pub enum AttrKind {
     Data,
     /// [`Attr::Custom`]
     Custom,
+    /// [`Attr::Graph`]
+    Graph,
 }
 
 impl Attr {
@@ -54,6 +58,7 @@ impl Attr {
             Attr::DType(_) => AttrKind::DType,
             Attr::Data(_) => AttrKind::Data,
             Attr::Custom(_) => AttrKind::Custom,
+            Attr::Graph(_) => AttrKind::Graph,
         }
     }
 }
@@ -69,6 +74,7 @@ impl PartialEq for Attr {
             (Attr::DType(a), Attr::DType(b)) => a == b,
             (Attr::Data(a), Attr::Data(b)) => Arc::ptr_eq(a, b) || a == b,
             (Attr::Custom(a), Attr::Custom(b)) => a == b,
+            (Attr::Graph(a), Attr::Graph(b)) => a == b,
             _ => false,
         }
     }
@@ -86,6 +92,7 @@ impl Hash for Attr {
             Attr::DType(v) => v.hash(state),
             Attr::Data(v) => v.hash(state),
             Attr::Custom(v) => v.hash(state),
+            Attr::Graph(v) => v.hash(state),
         }
     }
 }

@@ -3,11 +3,12 @@
 use crate::graph::{DType, Shape};
 use crate::ops::attr::Attr;
 use crate::ops::literal::Literal;
+use crate::ops::loops::Body;
 use crate::ops::loss::LossReduction;
 use crate::ops::row::{Op, Row};
 use crate::ops::{
-    activation, arrange, contract, elementwise, guarded, index, linalg, logic, loss, math, movement, network,
-    norm, random, reduce, scan, softmax, source, special, statistics,
+    activation, arrange, contract, elementwise, guarded, index, linalg, logic, loops, loss, math, movement,
+    network, norm, random, reduce, scan, softmax, source, special, statistics,
 };
 use std::sync::Arc;
 
@@ -499,4 +500,11 @@ pub fn rand_normal(dtype: DType, shape: &Shape) -> Op {
 /// A mask of a probability and a key
 pub fn bernoulli_mask(shape: &Shape) -> Op {
     Op::with(&random::BERNOULLI_MASK, vec![ints(shape.dims())])
+}
+
+/// A loop over a body whose first inputs are the `parts`, carries and slices
+pub fn scan(body: Body, steps: usize, [carries, slices]: [usize; 2], backwards: bool) -> Op {
+    let counts = [steps, carries, slices].map(int);
+    let attrs = [Attr::Graph(body)].into_iter().chain(counts).chain([Attr::Bool(backwards)]);
+    Op::with(&loops::SCAN, attrs.collect())
 }

@@ -24,6 +24,7 @@ mod guarded;
 mod index;
 mod linalg;
 mod logic;
+mod loops;
 mod loss;
 pub mod make;
 mod math;
@@ -52,13 +53,17 @@ pub use emit::{Emitter, Swept};
 pub use error::OpError;
 pub(crate) use infer::broadcast;
 pub use literal::{Elements, Literal};
+pub use loops::Body;
+pub(crate) use loops::Loop;
+#[cfg(feature = "jit")]
+pub(crate) use loops::cut;
 pub use loss::LossReduction;
 pub use row::{
     AttrSpec, Expand, Flow, Flows, Infer, JvpFn, MapFn, Op, Operand, Prim, Reduction, Results, Row, Rule,
     Site, Tangents, Types, Value, VjpFn,
 };
 
-/// Every row, by family.
+/// Every row of an op that holds no graph, by family.
 pub fn table() -> impl Iterator<Item = &'static Row> {
     [
         source::ROWS,
@@ -90,7 +95,12 @@ pub fn table() -> impl Iterator<Item = &'static Row> {
     .copied()
 }
 
+/// The rows of ops that hold a graph: their attributes are made, not drawn.
+pub fn loops() -> impl Iterator<Item = &'static Row> {
+    loops::ROWS.iter().copied()
+}
+
 /// The row with this name.
 pub fn row_named(name: &str) -> Option<&'static Row> {
-    table().find(|row| row.name == name)
+    table().chain(loops()).find(|row| row.name == name)
 }

@@ -6,6 +6,7 @@ use crate::ops::custom::CustomOp;
 use crate::ops::emit::Emitter;
 use crate::ops::error::OpError;
 use crate::ops::literal::Literal;
+use crate::ops::loops::Body;
 use cotangent_runtime::array::ArrayFn;
 use cotangent_runtime::math::{Many, many};
 use smallvec::SmallVec;
@@ -97,6 +98,8 @@ pub enum Value {
     Expand(Expand),
     /// By a callback of the user's.
     Callback,
+    /// By a graph that is run for each step.
+    Loop,
 }
 
 /// Scalar functions: the vocabulary that tape, constant folder and code
@@ -375,6 +378,14 @@ impl Op {
         }
     }
 
+    /// The graph that the op runs inside it, if it has one.
+    pub fn body(&self) -> Option<&Body> {
+        match self.attrs.all() {
+            [Attr::Graph(body), ..] => Some(body),
+            _ => None,
+        }
+    }
+
     /// The reverse rule.
     pub fn vjp(&self) -> Rule<VjpFn> {
         self.custom().map_or(self.row.vjp, CustomOp::vjp_rule)
@@ -387,7 +398,8 @@ impl Op {
 
     /// Whether value and rules are exact over the rationals (contract C5).
     pub fn is_exact(&self) -> bool {
-        self.custom().map_or(self.row.exact, CustomOp::is_exact)
+        let exact = |body: &Body| body.graph().nodes().iter().all(|node| node.op.is_exact());
+        self.custom().map_or(self.row.exact, CustomOp::is_exact) && self.body().is_none_or(exact)
     }
 
     /// Whether this is the op of that row.

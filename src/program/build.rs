@@ -75,9 +75,19 @@ pub(super) struct Site {
 
 /// The calls of a plan of `lowered` that may fail.
 fn sites(plan: &Plan, lowered: &Graph, trace: &Trace) -> Vec<Site> {
-    let of = |item: &Item| {
-        let Item::Call(call) = item else { return None };
-        let (origin, is_callback) = match call.as_ref() {
+    let mut plans = vec![plan];
+    let mut calls = Vec::new();
+    while let Some(plan) = plans.pop() {
+        for item in &plan.items {
+            match item {
+                Item::Call(call) => calls.push(call.as_ref()),
+                Item::Repeat(repeat) => plans.push(&repeat.body),
+                _ => {}
+            }
+        }
+    }
+    let of = |call: &Call| {
+        let (origin, is_callback) = match call {
             Call::Read { dims, .. } | Call::Add { dims, .. } => (dims.node, false),
             Call::Callback { node, .. } => (*node, true),
             _ => return None,
@@ -87,7 +97,7 @@ fn sites(plan: &Plan, lowered: &Graph, trace: &Trace) -> Vec<Site> {
         let (op, source) = (node.op.name(), node.source());
         Some(Site { lowered: origin, op, node: trace.origin(id).unwrap_or(id), source, is_callback })
     };
-    plan.items.iter().filter_map(of).collect()
+    calls.into_iter().filter_map(of).collect()
 }
 
 /// Where a value lives in the persistent region: byte offset.
@@ -153,7 +163,7 @@ fn function(
     stages.derive.made = graph.nodes().len();
     let plan = lower::lower(graph, values, inputs, outputs, lowering(options), &mut stages)?;
     // Refused before any code is made for it.
-    let bytes = persist.saturating_add(plan.temp_bytes);
+    let bytes = persist.saturating_add(plan.scratch());
     if bytes > options.max_workspace {
         return Err(CompileError::WorkspaceTooLarge { bytes, limit: options.max_workspace });
     }

@@ -2,7 +2,8 @@
 
 use crate::graph::{DType, Node, Shape, ValueId, ValueType};
 use crate::ops::{
-    Elements, Emitter, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Swept, Types, Value, make,
+    Elements, Emitter, Loop, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Swept, Types,
+    Value, make,
 };
 use crate::tape::scalar::{Numbers, Scalar};
 use crate::tape::scalar_rules::{Registers, ScalarRules};
@@ -298,8 +299,44 @@ impl<N: Numbers> Evaluator<N> {
                 return expand(self, &site);
             }
             Value::Callback => return self.callback(op, operands),
+            Value::Loop => return self.run_loop(op, operands),
         };
         Ok(SmallVec::from_buf([self.push(tensor)]))
+    }
+
+    /// A loop, step by step.
+    fn run_loop(&mut self, op: &Op, operands: &[ValueId]) -> Result<Results, OpError> {
+        let l = Loop::of(op)?;
+        let refused = |why: &'static str| OpError::Refused { op: op.name(), why: why.into() };
+        let types = self.types(op, operands)?;
+        let mut stacks = Vec::with_capacity(types.len() - l.carries);
+        for ty in &types[l.carries..] {
+            self.room(op, operands, ty)?;
+            stacks.push(Tensor::<N>::filled(ty.clone(), 0.0).map_err(refused)?);
+        }
+        let base = self.mark();
+        let mut carries: Vec<ValueId> = operands[..l.carries].to_vec();
+        for step in 0..l.steps {
+            let place = l.place(step);
+            let mut inputs = carries.clone();
+            for i in l.sliced() {
+                let ty = l.body.ty(ValueId::new(i as u32)).clone();
+                let slice = self.at(operands[i]).part(ty, place);
+                inputs.push(self.push(slice));
+            }
+            inputs.extend_from_slice(&operands[l.sliced().end..]);
+            let e: &mut dyn Emitter = self;
+            let handles = e.inline(op.name(), l.body, &inputs)?;
+            let mut outputs = l.body.outputs().iter().map(|v| handles[v.index()]);
+            let next: Vec<ValueId> = outputs.by_ref().take(l.carries).collect();
+            for (stack, v) in stacks.iter_mut().zip(outputs) {
+                stack.put(place, &self.at(v));
+            }
+            // The carries go where those of the step before were.
+            self.settle(base, &next);
+            carries = (base..base + l.carries).map(|i| ValueId::new(i as u32)).collect();
+        }
+        Ok(carries.into_iter().chain(stacks.into_iter().map(|t| self.push(t))).collect())
     }
 
     fn callback(&mut self, op: &Op, operands: &[ValueId]) -> Result<Results, OpError> {

@@ -126,6 +126,26 @@ impl<N: Numbers> Tensor<N> {
         Ok(Tensor { ty, data })
     }
 
+    /// The part of this type at a place along the first axis.
+    pub(super) fn part(&self, ty: ValueType, place: usize) -> Tensor<N> {
+        let n = ty.numel();
+        let of = place * n..(place + 1) * n;
+        Tensor::made(ty, each!(&self.data, v => v[of].iter().cloned().collect()))
+    }
+
+    /// Writes such a part.
+    pub(super) fn put(&mut self, place: usize, part: &Tensor<N>) {
+        let n = part.ty.numel();
+        let of = place * n..(place + 1) * n;
+        match (&mut self.data, &part.data) {
+            (Data::F64(to), Data::F64(from)) => to[of].clone_from_slice(from),
+            (Data::F32(to), Data::F32(from)) => to[of].clone_from_slice(from),
+            (Data::I64(to), Data::I64(from)) => to[of].clone_from_slice(from),
+            (Data::Bool(to), Data::Bool(from)) => to[of].clone_from_slice(from),
+            _ => debug_assert!(false, "a part of another element type"),
+        }
+    }
+
     /// Every float as an f64, for reports; indices and masks as numbers.
     pub fn to_f64(&self) -> Vec<f64> {
         match &self.data {

@@ -30,7 +30,7 @@ fn values(kind: AttrKind) -> Vec<Attr> {
             .into_iter()
             .collect(),
         // No row of the table has one.
-        AttrKind::Custom => Vec::new(),
+        AttrKind::Custom | AttrKind::Graph => Vec::new(),
     }
 }
 

@@ -97,6 +97,7 @@ fn attributes(graph: &Graph, id: crate::graph::types::NodeId) -> String {
         Attr::DType(v) => format!("{}={v}", spec.name),
         Attr::Data(v) => elements(v),
         Attr::Custom(_) => spec.name.to_string(),
+        Attr::Graph(body) => format!("{} of {} nodes", spec.name, body.graph().nodes().len()),
     });
     shown.collect::<Vec<_>>().join(" ")
 }

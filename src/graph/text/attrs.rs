@@ -46,6 +46,9 @@ impl<'t> Parser<'t> {
     }
 
     fn attribute(&mut self, kind: AttrKind) -> Result<Given<'t>> {
+        if kind == AttrKind::Graph {
+            return self.body().map(Given::Attr);
+        }
         let scan = &mut self.scan;
         Ok(Given::Attr(match kind {
             AttrKind::Int => Attr::Int(int(scan)?),
@@ -58,7 +61,9 @@ impl<'t> Parser<'t> {
                 scan.skip_list()?;
                 return Ok(Given::Untyped(start));
             }
-            AttrKind::Custom => return Err(scan.expected("an attribute that a text can hold")),
+            AttrKind::Custom | AttrKind::Graph => {
+                return Err(scan.expected("an attribute that a text can hold"));
+            }
             AttrKind::Data => {
                 let ty = ty(scan)?;
                 data(scan, &ty)?

@@ -17,6 +17,23 @@
 //! is required, also where there is no output, so that a text cut short is
 //! noticed.
 //!
+//! A graph that an op holds stands above the inputs, between `body @0` and `end`, and
+//! the op names it. Bodies count up from `@0` and hold only those above them:
+//!
+//! ```text
+//! cotangent graph v1
+//! body @0
+//! input %0 "": f64[]
+//! input %1 "": f64[]
+//! %2 = add %0 %1: f64[]
+//! output %2
+//! end
+//! input %0 "x": f64[5]
+//! %1 = const {data=[0]}: f64[]
+//! %2 = scan %1 %0 {body=@0, steps=5, carries=1, slices=1, backwards=false}: f64[]
+//! output %2
+//! ```
+//!
 //! Custom ops stand in the text by name only, their rules with `_vjp` or `_jvp`
 //! behind it; a comment says so. They are given to [`Graph::parse_with`].
 //!

@@ -8,7 +8,7 @@ use super::values::ty;
 use crate::graph::data::{Graph, Origin};
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::types::ValueId;
-use crate::ops::{self, CustomOp, OpError, Row};
+use crate::ops::{self, Attr, Body, CustomOp, OpError, Row};
 use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
 
@@ -22,6 +22,10 @@ pub(super) struct Parser<'t> {
     rows: HashMap<&'static str, &'static Row>,
     custom: HashMap<String, CustomOp>,
     outputs: Option<Vec<ValueId>>,
+    /// The bodies that have been read.
+    pub(super) bodies: Vec<Body>,
+    /// Whether the graph at hand is a body.
+    inside: bool,
     operands: Vec<ValueId>,
 }
 
@@ -44,20 +48,21 @@ pub(super) fn parse(text: &str, custom: &[CustomOp]) -> Result<Graph> {
         scan: Scan::new(text),
         graph: Graph::new(),
         names: HashSet::new(),
-        rows: ops::table().map(|row| (row.name, row)).collect(),
+        rows: ops::table().chain(ops::loops()).map(|row| (row.name, row)).collect(),
         custom: named(custom),
         outputs: None,
+        bodies: Vec::new(),
+        inside: false,
         operands: Vec::new(),
     };
     parser.header()?;
     while parser.scan.statement() {
         parser.statement()?;
     }
-    match parser.outputs {
-        Some(outputs) => parser.graph.set_outputs(outputs),
-        None => return Err(parser.scan.expected("`output` and ids as the last statement")),
+    if parser.inside {
+        return Err(parser.scan.expected("`end` of a body"));
     }
-    Ok(parser.graph)
+    parser.finish()
 }
 
 impl Parser<'_> {
@@ -76,14 +81,64 @@ impl Parser<'_> {
         let mut start = self.scan;
         match (self.scan.peek(), &self.outputs) {
             (Some(b'%'), None) => return self.node(),
-            (Some(b'%'), Some(_)) => return Err(start.expected("nothing but `output` after `output`")),
+            (Some(b'%'), Some(_)) => return Err(start.expected(self.after_output())),
             _ => {}
         }
         match (self.scan.word("").unwrap_or_default(), &self.outputs) {
             ("output", _) => self.output(),
             ("input", None) => self.input(start.here()),
+            ("body", None) if !self.inside && self.graph.is_empty() => self.begin(),
+            ("end", Some(_)) if self.inside => self.end(start.here()),
             (_, None) => Err(start.expected("`input`, `%id = op` or `output`")),
-            (_, Some(_)) => Err(start.expected("nothing but `output` after `output`")),
+            (_, Some(_)) => Err(start.expected(self.after_output())),
+        }
+    }
+
+    fn after_output(&self) -> &'static str {
+        if self.inside { "`end` after `output`" } else { "nothing but `output` after `output`" }
+    }
+
+    /// The graph that has been read.
+    fn finish(&mut self) -> Result<Graph> {
+        let Some(outputs) = self.outputs.take() else {
+            return Err(self.scan.expected("`output` and ids as the last statement"));
+        };
+        self.graph.set_outputs(outputs);
+        self.names.clear();
+        Ok(std::mem::take(&mut self.graph))
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let (next, at) = (self.bodies.len(), self.scan.here());
+        match self.scan.body(&format!("@{next}, the next body"))? {
+            id if id == next => self.inside = true,
+            id => {
+                let message = format!("expected @{next}, the next body, found @{id}");
+                return Err(self.scan.error(at, message));
+            }
+        }
+        self.scan.end("")
+    }
+
+    fn end(&mut self, at: usize) -> Result<()> {
+        self.scan.end("")?;
+        let body = Body::new(self.finish()?).map_err(|error| self.scan.error(at, error.to_string()))?;
+        self.bodies.push(body);
+        self.inside = false;
+        Ok(())
+    }
+
+    /// A body that stands above, by its number.
+    pub(super) fn body(&mut self) -> Result<Attr> {
+        let at = self.scan.here();
+        let id = self.scan.body("the number of a body above")?;
+        match self.bodies.get(id) {
+            Some(body) => Ok(Attr::Graph(body.clone())),
+            None => {
+                let n = self.bodies.len();
+                let message = format!("expected a body above (there are {n}), found @{id}");
+                Err(self.scan.error(at, message))
+            }
         }
     }
 
@@ -194,7 +249,7 @@ impl Parser<'_> {
 
     fn unknown_op(&self, at: usize, name: &str) -> GraphError {
         let shown = name.get(..40).unwrap_or(name);
-        let hint = match nearest(name, ops::table().map(|row| row.name)) {
+        let hint = match nearest(name, ops::table().chain(ops::loops()).map(|row| row.name)) {
             Some(other) => format!(", did you mean `{other}`?"),
             None => " (custom ops are given to Graph::parse_with)".into(),
         };

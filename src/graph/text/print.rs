@@ -4,34 +4,60 @@ use super::HEADER;
 use super::float::{write_f32, write_f64};
 use crate::graph::data::{Graph, Node};
 use crate::graph::types::ValueType;
-use crate::ops::{Attr, Elements, Literal};
-use std::collections::BTreeSet;
+use crate::ops::{Attr, Body, Elements, Literal};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Formatter, Write};
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", HEADER.join(" "))?;
-        for (value, input) in self.input_values().zip(self.inputs()) {
-            writeln!(f, "input {value} {}: {}", Quoted(&input.name), self.ty(value))?;
+        let (mut bodies, mut numbers) = (Vec::new(), Numbers::new());
+        collect(self, &mut bodies, &mut numbers);
+        for (i, body) in bodies.iter().enumerate() {
+            writeln!(f, "body @{i}")?;
+            graph(f, body.graph(), &numbers)?;
+            writeln!(f, "end")?;
         }
-        let mut custom: BTreeSet<&str> = BTreeSet::new();
-        for node in self.nodes() {
-            if let Some(op) = node.op.custom()
-                && custom.insert(op.name())
-            {
-                writeln!(f, "# {} is a custom op: not in this text, read with Graph::parse_with", op.name())?;
-            }
-            statement(f, self, node)?;
-        }
-        f.write_str("output")?;
-        for value in self.outputs() {
-            write!(f, " {value}")?;
-        }
-        f.write_char('\n')
+        graph(f, self, &numbers)
     }
 }
 
-fn statement(f: &mut Formatter<'_>, graph: &Graph, node: &Node) -> fmt::Result {
+/// Bodies by number.
+type Numbers<'g> = HashMap<&'g Body, usize>;
+
+/// The bodies of a graph, each once and behind those that it holds.
+fn collect<'g>(graph: &'g Graph, bodies: &mut Vec<&'g Body>, numbers: &mut Numbers<'g>) {
+    for body in graph.nodes().iter().filter_map(|node| node.op.body()) {
+        if !numbers.contains_key(body) {
+            collect(body.graph(), bodies, numbers);
+            numbers.insert(body, bodies.len());
+            bodies.push(body);
+        }
+    }
+}
+
+/// The statements of a graph.
+fn graph(f: &mut Formatter<'_>, graph: &Graph, numbers: &Numbers<'_>) -> fmt::Result {
+    for (value, input) in graph.input_values().zip(graph.inputs()) {
+        writeln!(f, "input {value} {}: {}", Quoted(&input.name), graph.ty(value))?;
+    }
+    let mut custom: BTreeSet<&str> = BTreeSet::new();
+    for node in graph.nodes() {
+        if let Some(op) = node.op.custom()
+            && custom.insert(op.name())
+        {
+            writeln!(f, "# {} is a custom op: not in this text, read with Graph::parse_with", op.name())?;
+        }
+        statement(f, graph, node, numbers)?;
+    }
+    f.write_str("output")?;
+    for value in graph.outputs() {
+        write!(f, " {value}")?;
+    }
+    f.write_char('\n')
+}
+
+fn statement(f: &mut Formatter<'_>, graph: &Graph, node: &Node, numbers: &Numbers<'_>) -> fmt::Result {
     for value in node.results() {
         write!(f, "{value} ")?;
     }
@@ -48,7 +74,7 @@ fn statement(f: &mut Formatter<'_>, graph: &Graph, node: &Node) -> fmt::Result {
     let attrs = if custom.is_some() { &[] } else { node.op.attrs.all() };
     for (i, (attr, spec)) in attrs.iter().zip(node.op.row().attrs).enumerate() {
         write!(f, "{}{}=", if i == 0 { " {" } else { ", " }, spec.name)?;
-        attribute(f, attr, first)?;
+        attribute(f, attr, first, numbers)?;
     }
     f.write_str(if attrs.is_empty() { ":" } else { "}:" })?;
     for value in node.results() {
@@ -57,7 +83,7 @@ fn statement(f: &mut Formatter<'_>, graph: &Graph, node: &Node) -> fmt::Result {
     f.write_char('\n')
 }
 
-fn attribute(f: &mut Formatter<'_>, attr: &Attr, first: &ValueType) -> fmt::Result {
+fn attribute(f: &mut Formatter<'_>, attr: &Attr, first: &ValueType, numbers: &Numbers<'_>) -> fmt::Result {
     match attr {
         Attr::Int(v) => write!(f, "{v}"),
         Attr::Float(v) => write_f64(f, *v),
@@ -66,6 +92,7 @@ fn attribute(f: &mut Formatter<'_>, attr: &Attr, first: &ValueType) -> fmt::Resu
         Attr::DType(v) => write!(f, "{v}"),
         Attr::Data(v) => data(f, v, first),
         Attr::Custom(v) => f.write_str(v.name()),
+        Attr::Graph(v) => write!(f, "@{}", numbers.get(v).copied().unwrap_or_default()),
     }
 }
 

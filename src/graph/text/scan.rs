@@ -145,13 +145,24 @@ impl<'t> Scan<'t> {
 
     /// A value id, `%` and its number.
     pub(super) fn id(&mut self, what: &str) -> Result<usize> {
+        self.numbered(b'%', what)
+    }
+
+    /// A body, `@` and its number.
+    pub(super) fn body(&mut self, what: &str) -> Result<usize> {
+        self.numbered(b'@', what)
+    }
+
+    fn numbered(&mut self, mark: u8, what: &str) -> Result<usize> {
         let at = self.here();
-        self.expect(b'%', what)?;
+        self.expect(mark, what)?;
         let digits = self.take(|b| b.is_ascii_digit());
         match (digits.parse(), digits.get(..SHOWN).unwrap_or(digits)) {
             (Ok(id), _) => Ok(id),
             (Err(_), "") => Err(self.expected("the number of the id")),
-            (Err(_), found) => Err(self.error(at, format!("expected {what}, found %{found}"))),
+            (Err(_), found) => {
+                Err(self.error(at, format!("expected {what}, found {}{found}", char::from(mark))))
+            }
         }
     }
 

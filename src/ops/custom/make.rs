@@ -4,6 +4,7 @@ use crate::graph::{Graph, ValueType};
 use crate::ops::args::{Arg, ArgMut};
 use crate::ops::custom::{Body, Custom, CustomOp, CustomRole, CustomRule, MAX_ARGUMENTS, floats};
 use crate::ops::error::OpError;
+use crate::ops::loops::extent;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,15 +21,12 @@ fn output_types(graph: &Graph) -> Vec<ValueType> {
     graph.outputs().iter().map(|&v| graph.ty(v).clone()).collect()
 }
 
-/// Depth and size of what a graph expands to.
-fn extent(graph: &Graph) -> (usize, u64) {
-    graph.nodes().iter().fold((0, 0u64), |(depth, nodes), node| match node.op.custom() {
-        Some(op) => (depth.max(op.0.depth), nodes.saturating_add(op.0.nodes)),
-        None => (depth, nodes.saturating_add(1)),
-    })
-}
-
 impl CustomOp {
+    /// Depth and size of what it expands to.
+    pub(crate) fn extent(&self) -> (usize, u64) {
+        (self.0.depth, self.0.nodes)
+    }
+
     /// An op whose value is a graph. A rule is a graph, another custom op,
     /// [`CustomRule::ByDefinition`] or [`CustomRule::Missing`].
     ///
@@ -235,7 +233,7 @@ impl CustomOp {
                 Body::Callback(_) => return bad("cannot follow from the definition, a callback".into()),
             },
             CustomRule::Graph(graph) => (input_types(graph), output_types(graph), extent(graph)),
-            CustomRule::Op(op) => (op.0.operands.clone(), op.0.results.clone(), (op.0.depth, op.0.nodes)),
+            CustomRule::Op(op) => (op.0.operands.clone(), op.0.results.clone(), op.extent()),
         };
         if got_inputs.len() != inputs.len() {
             let (n, m) = (self.0.operands.len(), self.0.results.len());

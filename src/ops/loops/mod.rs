@@ -1,0 +1,127 @@
+//! Loops: a sub-graph that is run for each step, with values carried from one
+//! step to the next and slices of tensors taken and given.
+
+mod body;
+mod rules;
+
+pub use body::Body;
+pub(crate) use body::{Cut, cut, extent};
+
+use crate::graph::{Graph, Shape, ValueType};
+use crate::ops::attr::AttrKind;
+use crate::ops::error::OpError;
+use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Types, Value};
+
+/// A loop of a known number of steps.
+///
+/// Inputs of the body are the carries, then a slice of each sliced operand, then
+/// operands that are the same in every step; its outputs the next carries, then
+/// what is stacked. Operands of the op are the first carries, the sliced operands
+/// (steps along their first axis), then the others; its results the last carries,
+/// then the stacks. Backwards, the first step takes and gives the last slices.
+///
+/// The gradient of an operand that every step reads is added up in the order of
+/// the reverse sweep of the same steps written out, from -0, which adds nothing.
+/// The cotangent of a carry starts as zeros where the last one has none.
+pub static SCAN: Row = Row {
+    name: "scan",
+    min_operands: 0,
+    max_operands: usize::MAX,
+    attrs: &[
+        AttrSpec::new("body", AttrKind::Graph),
+        AttrSpec::new("steps", AttrKind::Int),
+        AttrSpec::new("carries", AttrKind::Int),
+        AttrSpec::new("slices", AttrKind::Int),
+        AttrSpec::new("backwards", AttrKind::Bool),
+    ],
+    infer,
+    value: Value::Loop,
+    vjp: Rule::By(rules::vjp),
+    jvp: Rule::By(rules::jvp),
+    exact: true,
+};
+
+pub static ROWS: &[&Row] = &[&SCAN];
+
+/// A loop as its attributes say.
+#[derive(Clone, Copy)]
+pub struct Loop<'a> {
+    /// One step.
+    pub body: &'a Graph,
+    pub steps: usize,
+    pub carries: usize,
+    pub slices: usize,
+    pub backwards: bool,
+}
+
+impl<'a> Loop<'a> {
+    /// The loop that an op is.
+    pub fn of(op: &'a Op) -> Result<Loop<'a>, OpError> {
+        let body = op.body().ok_or(OpError::AttrCount { op: op.row().name, expected: 5, got: 0 })?;
+        let count = |i: usize| {
+            let attr = op.row().attrs[i].name;
+            let why = || OpError::Attr { op: op.name(), attr, why: "must not be negative".into() };
+            usize::try_from(op.attrs.int(i)).map_err(|_| why())
+        };
+        let (steps, carries, slices) = (count(1)?, count(2)?, count(3)?);
+        Ok(Loop { body: body.graph(), steps, carries, slices, backwards: op.attrs.flag(4) })
+    }
+
+    /// Where in a stack the slice of a step stands.
+    pub fn place(&self, step: usize) -> usize {
+        if self.backwards { self.steps - 1 - step } else { step }
+    }
+
+    /// Positions of the sliced operands.
+    pub fn sliced(&self) -> std::ops::Range<usize> {
+        self.carries..self.carries + self.slices
+    }
+
+    /// A slice stacked as many times as there are steps.
+    pub fn stacked(&self, slice: &ValueType) -> ValueType {
+        let dims: Vec<usize> =
+            std::iter::once(self.steps).chain(slice.shape.dims().iter().copied()).collect();
+        ValueType { dtype: slice.dtype, shape: Shape::new(&dims) }
+    }
+}
+
+fn infer(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
+    let l = Loop::of(op)?;
+    let n = l.body.inputs().len();
+    if operands.len() != n {
+        return Err(OpError::Arity { op: op.name(), min: n, max: n, got: operands.len() });
+    }
+    let refused = |why: String| Err(OpError::Refused { op: op.name(), why });
+    if l.carries.checked_add(l.slices).is_none_or(|both| both > n) {
+        return refused(format!("{} carries and {} slices of {n} inputs", l.carries, l.slices));
+    }
+    let outputs = l.body.outputs();
+    if outputs.is_empty() {
+        return refused("its body has no output".into());
+    }
+    if outputs.len() < l.carries {
+        return refused(format!("{} carries, but the body gives {} values", l.carries, outputs.len()));
+    }
+    for (i, v) in l.body.input_values().enumerate() {
+        let mut expected = l.body.ty(v).clone();
+        if l.sliced().contains(&i) {
+            expected = l.stacked(&expected);
+        }
+        if *operands[i].ty != expected {
+            let got = operands[i].ty.clone();
+            return Err(OpError::OperandType { op: op.name(), operand: i, got, expected });
+        }
+        if i < l.carries && l.body.ty(outputs[i]) != l.body.ty(v) {
+            let (expected, got) = (l.body.ty(v), l.body.ty(outputs[i]));
+            return refused(format!("carry {i} is {expected} and becomes {got} in a step"));
+        }
+    }
+    Ok(outputs
+        .iter()
+        .enumerate()
+        .map(|(i, &v)| match i < l.carries {
+            true => l.body.ty(v).clone(),
+            false => l.stacked(l.body.ty(v)),
+        })
+        .collect())
+}

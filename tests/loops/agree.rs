@@ -1,0 +1,153 @@
+//! Values and derivatives against the same steps written out, and across tape and levels.
+
+use crate::{bits, both, cell, close};
+use cotangent::ops::make;
+use cotangent::{Builder, Graph, Var, dtype};
+
+fn agree([looped, flat]: &[Graph; 2], seed: u64) {
+    let (a, b) = (bits(looped, seed), bits(flat, seed));
+    close(&a.outputs, &b.outputs, "outputs");
+    close(&a.gradients, &b.gradients, "gradients");
+    close(&a.tangents, &b.tangents, "tangents");
+}
+
+#[test]
+fn a_recurrent_cell_is_its_steps_written_out() {
+    for (steps, backwards) in [(1, false), (2, true), (7, false), (6, true)] {
+        agree(&cell(backwards, steps), steps as u64);
+    }
+}
+
+/// Numbers only: the step is straight-line code.
+#[test]
+fn a_loop_of_numbers() {
+    let f = dtype::f64;
+    let types: [(_, &[usize]); 4] = [(f, &[]), (f, &[]), (f, &[9]), (f, &[])];
+    let graphs = both(9, &types, 2, 1, false, |_, c, x, fixed| {
+        let a = c[0] * fixed[0] + c[1].sin() * 0.5;
+        let b = c[1] - a * x[0] + fixed[0].square() * 0.1;
+        (vec![a, b], vec![a * b, c[0]])
+    });
+    agree(&graphs, 3);
+}
+
+/// A carry that is never read, one that never moves, values that pass through.
+#[test]
+fn carries_of_all_kinds() {
+    let f = dtype::f64;
+    let types: [(_, &[usize]); 6] =
+        [(f, &[2]), (f, &[]), (dtype::bool, &[2]), (f, &[5, 2]), (f, &[2]), (f, &[])];
+    let graphs = both(5, &types, 3, 1, true, |_, c, x, fixed| {
+        let turn = c[2].builder().apply(make::not(), &[c[2]]);
+        (vec![turn.select(x[0], fixed[0]), c[1], turn], vec![x[0], c[1] * fixed[1], fixed[0], c[0]])
+    });
+    agree(&graphs, 4);
+}
+
+#[test]
+fn loops_in_loops() {
+    let f = dtype::f64;
+    let types: [(_, &[usize]); 4] = [(f, &[3]), (f, &[4, 5, 3]), (f, &[3, 3]), (f, &[3])];
+    let graphs = both(4, &types, 1, 1, false, |b, h, x, fixed| {
+        let (inner, all) = b.scan(5, &[h[0]], &[x[0]], |b, h, x| {
+            let next = (fixed[0].matmul(h[0]) * 0.3 + x[0] * fixed[1]).tanh();
+            (vec![next], vec![next * b.scalar(0.5)])
+        });
+        let mapped = b.map(&[all[0], x[0]], |_, rows| vec![(rows[0] * rows[1] + h[0]).sum()]);
+        (inner, vec![mapped[0].sum(), all[0]])
+    });
+    agree(&graphs, 5);
+}
+
+fn loss(graph: &Graph) -> Graph {
+    // Sum of all that the loop gives, squared.
+    let inputs: Vec<_> = graph.input_values().map(|v| graph.ty(v).clone()).collect();
+    let g = Builder::new();
+    let vars: Vec<Var<'_>> = inputs
+        .iter()
+        .enumerate()
+        .map(|(i, ty)| g.input(&format!("x{i}"), ty.dtype, ty.shape.clone()))
+        .collect();
+    let by = || cotangent::CustomRule::ByDefinition;
+    let op = cotangent::CustomOp::from_graphs("whole", graph.clone(), by(), by()).unwrap();
+    let all = g.apply_custom(&op, &vars);
+    let sum = all.iter().map(|v| v.square().sum()).reduce(|a, b| a + b).unwrap();
+    g.finish(&[sum]).unwrap()
+}
+
+#[test]
+fn second_and_third_derivatives() {
+    let f = dtype::f64;
+    let types: [(_, &[usize]); 3] = [(f, &[2]), (f, &[4, 2]), (f, &[2, 2])];
+    let graphs = both(4, &types, 1, 1, false, |_, h, x, fixed| {
+        let next = (fixed[0].matmul(h[0]) + x[0]).tanh();
+        (vec![next], vec![next * x[0]])
+    });
+    let [looped, flat] = graphs.map(|g| loss(&g));
+    // Reverse over reverse, forward over reverse, and once more over both.
+    type Derive = fn(&Graph) -> Graph;
+    let reverse: Derive = |g| cotangent::vjp(g, &[0, 1, 2]).unwrap().into_graph();
+    let forward: Derive = |g| cotangent::jvp(g, &[0, 1, 2]).unwrap().into_graph();
+    for orders in [
+        vec![reverse, reverse],
+        vec![reverse, forward],
+        vec![forward, reverse],
+        vec![reverse, reverse, forward],
+    ] {
+        let derived = |g: &Graph| orders.iter().fold(g.clone(), |g, d| d(&g));
+        let (a, b) = (bits(&derived(&looped), 6), bits(&derived(&flat), 6));
+        close(&a.outputs, &b.outputs, "outputs");
+        close(&a.gradients, &b.gradients, "gradients");
+    }
+    let hessian = |g: &Graph| bits(cotangent::hessian(g, &[2]).unwrap().as_ref(), 7).outputs;
+    close(&hessian(&looped), &hessian(&flat), "Hessian");
+}
+
+#[test]
+fn text_reads_back() {
+    let [looped, _] = cell(true, 5);
+    let derived = cotangent::vjp(&looped, &[0, 1, 2, 3]).unwrap().into_graph();
+    for graph in [looped, derived] {
+        let text = graph.to_string();
+        let read = Graph::parse(&text).unwrap();
+        assert_eq!(read.to_string(), text);
+        assert_eq!(bits(&read, 8), bits(&graph, 8));
+    }
+}
+
+#[test]
+fn narrow_floats() {
+    let f = dtype::f32;
+    let types: [(_, &[usize]); 3] = [(f, &[5]), (f, &[6, 5]), (f, &[5, 5])];
+    let [looped, flat] = both(6, &types, 1, 1, false, |_, h, x, fixed| {
+        let next = (fixed[0].matmul(h[0]) + x[0]).tanh();
+        (vec![next], vec![next])
+    });
+    assert_eq!(bits(&looped, 9).outputs, bits(&flat, 9).outputs);
+}
+
+#[test]
+fn no_steps_and_no_elements() {
+    let g = Builder::new();
+    let (h, x) = (g.input("h", dtype::f64, [2]), g.input("x", dtype::f64, [0, 2]));
+    let (last, all) = g.scan(0, &[h], &[x], |_, h, x| (vec![h[0] * x[0]], vec![h[0]]));
+    bits(&g.finish(&[last[0] * 2.0, all[0]]).unwrap(), 10);
+    let g = Builder::new();
+    let (h, x) = (g.input("h", dtype::f64, [0]), g.input("x", dtype::f64, [3, 0]));
+    let (last, all) = g.scan(3, &[h], &[x], |_, h, x| (vec![h[0] * x[0]], vec![h[0].sum()]));
+    bits(&g.finish(&[last[0], all[0]]).unwrap(), 11);
+}
+
+/// The rules hold over the rationals, and the values are what dual numbers make of them.
+#[test]
+fn rules_hold_exactly() {
+    let f = dtype::f64;
+    let types: [(_, &[usize]); 5] = [(f, &[2]), (f, &[]), (f, &[3, 2]), (f, &[2, 2]), (f, &[])];
+    let [looped, _] = both(3, &types, 2, 1, true, |_, c, x, fixed| {
+        let h = fixed[0].matmul(c[0]) + x[0] * c[1];
+        (vec![h, c[1] * fixed[1]], vec![h * h, x[0].sum() * c[1]])
+    });
+    let report = cotangent::check_rules(&looped, &cotangent::CheckOptions::default());
+    println!("{report}");
+    assert!(report.is_ok(), "{report}");
+}
