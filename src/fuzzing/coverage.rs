@@ -33,7 +33,8 @@ pub struct Coverage {
 
 impl Default for Coverage {
     fn default() -> Coverage {
-        let names: Vec<&'static str> = ops::table().map(|row| row.name).chain([CUSTOM, CALLBACK]).collect();
+        let rows = ops::table().chain(ops::loops());
+        let names: Vec<&'static str> = rows.map(|row| row.name).chain([CUSTOM, CALLBACK]).collect();
         let rows = names.iter().enumerate().map(|(i, &name)| (name, i)).collect();
         let n = names.len();
         Coverage {

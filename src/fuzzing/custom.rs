@@ -17,7 +17,7 @@ fn floats(types: &[ValueType]) -> impl Iterator<Item = &ValueType> {
 }
 
 /// Values as inputs of a graph of their own.
-fn as_input(ty: &ValueType, bound: Option<usize>) -> DraftValue {
+pub(super) fn as_input(ty: &ValueType, bound: Option<usize>) -> DraftValue {
     DraftValue { ty: ty.clone(), node: None, bound }
 }
 
@@ -37,7 +37,7 @@ impl Generator<'_> {
         let given = operands.iter().map(|&v| &self.draft.values[v]);
         let inputs: Vec<DraftValue> = given.map(|value| as_input(&value.ty, value.bound)).collect();
         let levels = self.levels - 1;
-        let forward = self.inner(&inputs, levels, |g| g.draw_outputs())?;
+        let forward = self.inner(&inputs, levels, self.loops.min(1), |g| g.draw_outputs())?;
         let types: Vec<ValueType> = forward.input_values().map(|v| forward.ty(v).clone()).collect();
         let results: Vec<ValueType> = forward.outputs().iter().map(|&v| forward.ty(v).clone()).collect();
         let [vjp, jvp] = [true, false].map(|vjp| match self.source.chance(1, 3) {
@@ -82,7 +82,7 @@ impl Generator<'_> {
         let (given, wanted) = if vjp { (results, operands) } else { (operands, results) };
         let types = operands.iter().chain(results).chain(floats(given));
         let inputs: Vec<DraftValue> = types.map(|ty| as_input(ty, None)).collect();
-        let graph = self.inner(&inputs, 0, |g| {
+        let graph = self.inner(&inputs, 0, 0, |g| {
             for ty in floats(wanted) {
                 g.output(ty);
             }
@@ -97,7 +97,7 @@ impl Generator<'_> {
     }
 
     /// An output of a type that an input has: two values of it together.
-    fn output(&mut self, ty: &ValueType) {
+    pub(super) fn output(&mut self, ty: &ValueType) {
         let found = [self.pick(|t| t == ty), self.pick(|t| t == ty)];
         let [Some(a), Some(b)] = found else { return };
         let op = if self.source.chance(1, 2) { make::mul() } else { make::add() };
@@ -106,10 +106,11 @@ impl Generator<'_> {
     }
 
     /// A small graph of these inputs.
-    fn inner(
+    pub(super) fn inner(
         &mut self,
         inputs: &[DraftValue],
         levels: usize,
+        loops: usize,
         end: impl FnOnce(&mut Generator<'_>),
     ) -> Option<Graph> {
         // As many inputs as there are: more would be operands that nobody gives.
@@ -126,6 +127,7 @@ impl Generator<'_> {
             // The code may leave out what fails where nothing uses it.
             stray: false,
             levels,
+            loops,
             admit: &mut |_, _, _| true,
         };
         for input in inputs {

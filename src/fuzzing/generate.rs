@@ -30,6 +30,8 @@ pub struct Profile {
     pub exact: bool,
     /// Custom ops beside the rows of the table.
     pub custom: CustomOps,
+    /// Whether there are loops.
+    pub loops: bool,
 }
 
 /// What custom ops graphs have.
@@ -56,6 +58,7 @@ impl Profile {
         limits: &[6, 24, 48, 96, 96, 200, 200, 400, 1200],
         exact: false,
         custom: CustomOps::None,
+        loops: false,
     };
 
     /// Graphs to evaluate over the rationals.
@@ -68,6 +71,7 @@ impl Profile {
         limits: &[6, 12, 20, 40],
         exact: true,
         custom: CustomOps::None,
+        loops: true,
     };
 
     /// Graphs only to compile: odd and very large shapes.
@@ -80,6 +84,7 @@ impl Profile {
         limits: &[64, 1 << 12, 1 << 20, 1 << 33, usize::MAX],
         exact: false,
         custom: CustomOps::FirstOrder,
+        loops: true,
     };
 }
 
@@ -116,6 +121,8 @@ pub struct Generator<'a> {
     pub(super) stray: bool,
     /// How many levels of custom ops it may have.
     pub(super) levels: usize,
+    /// How many levels of loops it may have.
+    pub(super) loops: usize,
     pub(super) admit: &'a mut Admit<'a>,
 }
 
@@ -134,8 +141,10 @@ impl<'a> Generator<'a> {
         // A callback parts the graph around it, so most graphs have none.
         let custom = profile.custom != CustomOps::None && source.chance(1, 3);
         let levels = if custom { 1 + source.below(2) } else { 0 };
+        let loops = if profile.loops && source.chance(1, 3) { 1 + source.below(2) } else { 0 };
         let draft = Draft::default();
-        let mut g = Generator { source, draft, profile, extents, limit, main, mixed, stray, levels, admit };
+        let mut g =
+            Generator { source, draft, profile, extents, limit, main, mixed, stray, levels, loops, admit };
         g.run();
         g.draft
     }
@@ -181,6 +190,10 @@ impl<'a> Generator<'a> {
             }
             if self.levels > 0 && self.source.chance(1, 8) {
                 self.custom();
+                continue;
+            }
+            if self.loops > 0 && self.source.chance(1, 8) {
+                self.looped();
                 continue;
             }
             let rows = if self.source.chance(1, 4) { &maps } else { &rows };

@@ -37,6 +37,7 @@ mod generate;
 mod integers;
 #[cfg(all(feature = "ir", feature = "jit"))]
 mod ir;
+mod loops;
 mod matrices;
 mod numbers;
 mod operands;

@@ -23,6 +23,7 @@ const SMALL: Profile = Profile {
     limits: &[6, 24, 60],
     exact: false,
     custom: CustomOps::AnyOrder,
+    loops: true,
 };
 
 /// A derived graph of more nodes is not derived again.
