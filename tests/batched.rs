@@ -206,6 +206,12 @@ fn without_lanes() {
 
 /// The point that fails is named.
 #[test]
+fn nothing_to_compute() {
+    let text = "cotangent graph v1\n%0 = const {data=[]}: f64[0,8]\noutput %0\n";
+    check_points("an empty result", &Graph::parse(text).unwrap(), [0, 1, 9].into_iter());
+}
+
+#[test]
 fn the_first_point_that_fails() {
     let g = Builder::new();
     let (x, i) = (g.input("x", dtype::f64, [3]), g.input("i", dtype::i64, [1]));

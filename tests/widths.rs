@@ -1,5 +1,6 @@
-//! Loops at every width of vectors give the bits of the tape: each function with a vector form, at
-//! row lengths on both sides of every register, on ordinary and on special numbers.
+//! Loops at every width of vectors, whole and in blocks, give the bits of the tape: each function
+//! with a vector form, at row lengths on both sides of every register, on ordinary and on special
+//! numbers.
 #![cfg(feature = "jit")]
 
 mod support;
@@ -11,6 +12,9 @@ use support::{Case, Column, Rng, run, run_tape, vector_forms};
 
 const WIDTHS: [VectorWidth; 4] =
     [VectorWidth::Bits128, VectorWidth::Bits256, VectorWidth::Bits512, VectorWidth::Widest];
+
+/// Elements of a block; 0 leaves arrays of such lengths whole.
+const BLOCKS: [usize; 4] = [0, 32, 8, 64];
 
 /// Around whole registers, pairs of them, blocks of the loop.
 const LENGTHS: [usize; 24] =
@@ -61,11 +65,13 @@ fn check(name: &str, build: Build) {
                 *input = fill(ty, n, &mut rng);
             }
             let want = run_tape(&graph, &case).unwrap();
-            for (width, tier) in WIDTHS.into_iter().zip([Tier::Fast, Tier::Full, Tier::Fast, Tier::Full]) {
-                let options = Options::default().forms(vector_forms()).tier(tier).width(width).unroll(0);
-                let program = Program::compile(&graph, &options).unwrap();
+            let tiers = [Tier::Fast, Tier::Full, Tier::Fast, Tier::Full];
+            for (i, (width, tier)) in WIDTHS.into_iter().zip(tiers).enumerate() {
+                let block = BLOCKS[(i + n) % BLOCKS.len()];
+                let options = Options::default().forms(vector_forms()).tier(tier).width(width);
+                let program = Program::compile(&graph, &options.unroll(0).block(block)).unwrap();
                 let got = run(&program, &case).unwrap();
-                assert!(got == want, "{name} of {n} {ty:?} at {width:?}");
+                assert!(got == want, "{name} of {n} {ty:?} at {width:?} in blocks of {block}");
             }
         }
     }
@@ -102,6 +108,45 @@ fn reductions() {
     check("dot", |x, y| x.dot(y));
     check("maximum", |x, y| (x - y).reduce_max());
     check("mean of squares", |x, y| (x - y).square().mean() + x.logsumexp(&[0], KeepDims::No));
+}
+
+/// Several loops over the same elements: what one writes the next reads, here and further on.
+#[test]
+fn chains() {
+    check("functions one after the other", |x, y| ((x.exp() + y).sin() * x).tanh() / (y.abs() + 1.0).log());
+    check("a sum on the way", |x, y| {
+        let z = (x * y).sin() + y;
+        (z * z.exp()).sum() + z.dot(x.exp())
+    });
+    check("neighbours ahead and behind", |x, y| {
+        let n = x.shape().dims()[0];
+        let (z, w) = (x.sin() * y, (x + y).tanh() - y);
+        let by = if n > 8 { 3 } else { 0 };
+        let ahead = (z.narrow(0, by, n) * w.narrow(0, 0, n - by)).exp() + z.narrow(0, by, n);
+        let behind = w.narrow(0, by, n) - (z.narrow(0, 0, n - by) * ahead).cos();
+        (behind * ahead).sum() + z.narrow(0, 0, n - by).dot(ahead)
+    });
+    check("a result that a loop reads whole", |x, y| {
+        let z = (x - y).exp();
+        (z / z.sum()).log() * y - z.flip(&[0])
+    });
+}
+
+/// Of long arrays no more than a block is kept on the way.
+#[test]
+fn long() {
+    let n = 100_000;
+    let build: Build = |x, y| ((x.exp() + y).sin() * x).tanh() * (y.square() + 1.0).log();
+    for ty in [dtype::f64, dtype::f32] {
+        let graph = graph(ty, n, build);
+        let case = Case::random(&graph, 1);
+        let want = run_tape(&graph, &case).unwrap();
+        let program = Program::compile(&graph, &Options::default().forms(vector_forms())).unwrap();
+        assert!(run(&program, &case).unwrap() == want, "{ty:?}");
+        let forward = Program::compile(&graph, &Options::default().forms(Forms::FORWARD)).unwrap();
+        let room = forward.report().workspace_bytes;
+        assert!(room < n * ty.size() / 4, "{room} bytes");
+    }
 }
 
 /// More values than there are registers, more pointers than there are, and neighbours of one array.

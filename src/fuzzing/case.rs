@@ -47,10 +47,12 @@ pub struct Config {
     pub unroll: Option<usize>,
     /// Vectors of loops.
     pub width: VectorWidth,
+    /// Elements of a block; 0 for the default, which no random graph is long enough for.
+    pub block: usize,
 }
 
 const fn config(opt: OptLevel, tier: Tier, unroll: Option<usize>) -> Config {
-    Config { opt, tier, unroll, width: VectorWidth::Widest }
+    Config { opt, tier, unroll, width: VectorWidth::Widest, block: 0 }
 }
 
 /// Every level, tier and kind of unrolling.
@@ -69,17 +71,21 @@ pub const CONFIGS: [Config; 8] = [
 const WIDTHS: [VectorWidth; 4] =
     [VectorWidth::Widest, VectorWidth::Widest, VectorWidth::Bits256, VectorWidth::Bits128];
 
+/// Sizes of blocks.
+const BLOCKS: [usize; 4] = [0, 0, 8, 32];
+
 impl Config {
     /// One of them.
     pub fn draw(source: &mut dyn Source) -> Config {
         let config = CONFIGS[source.below(CONFIGS.len())];
-        Config { width: WIDTHS[source.below(WIDTHS.len())], ..config }
+        let block = BLOCKS[source.below(BLOCKS.len())];
+        Config { width: WIDTHS[source.below(WIDTHS.len())], block, ..config }
     }
 
     /// Options of this configuration.
     pub fn options(self) -> Options {
-        let options =
-            Options::default().opt(self.opt).tier(self.tier).width(self.width).checks(crate::Checks::On);
+        let options = Options::default().opt(self.opt).tier(self.tier).width(self.width).block(self.block);
+        let options = options.checks(crate::Checks::On);
         match self.unroll {
             Some(unroll) => options.unroll(unroll),
             None => options,

@@ -185,6 +185,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
             Item::Loop(kernel) => self.kernel(kernel),
             Item::Call(call) => self.runtime_call(call),
             Item::Repeat(repeat) => self.repeat(repeat),
+            Item::Blocks(blocks) => self.blocks(blocks),
         }
     }
 
@@ -369,10 +370,9 @@ impl<'a, 'f> Chunk<'a, 'f> {
             Call::Read { symbol, dims, source, index, out, .. } => {
                 (*symbol, self.pool.index(*dims), vec![(*source, 0), (*index, 0), (*out, 0)], true)
             }
-            Call::Many { f, src, out } => {
-                let out_buffer = self.plan.buffer(*out);
-                let symbol = f.symbols[usize::from(out_buffer.dtype == DType::F32)];
-                (symbol, out_buffer.len as *const u8, vec![(*src, 0), (*out, 0)], false)
+            Call::Many { src, out, .. } => {
+                let at = [self.pointer(src.buf, src.offset)?, self.pointer(out.buf, out.offset)?];
+                return self.many(call, at, None);
             }
             Call::Random { key, out } => {
                 let n = self.plan.buffer(*out).len as *const u8;
@@ -396,13 +396,25 @@ impl<'a, 'f> Chunk<'a, 'f> {
                 (symbol, self.pool.array(*dims), buffers.map(|&buf| (buf, 0)).collect(), false)
             }
         };
-        let mut args = vec![self.b.ins().iconst(types::I64, dims as i64)];
+        let mut args = Vec::with_capacity(buffers.len() + 1);
         for (buf, offset) in buffers {
             args.push(self.pointer(buf, offset)?);
         }
         if status {
             args.push(self.status);
         }
+        self.call_pointers(name, dims as i64, &args)
+    }
+
+    /// A call with a number and pointers.
+    pub fn call_pointers(
+        &mut self,
+        name: &'static str,
+        first: i64,
+        pointers: &[Value],
+    ) -> Result<(), JitError> {
+        let mut args = vec![self.b.ins().iconst(types::I64, first)];
+        args.extend(pointers);
         let mut signature = self.module.make_signature();
         signature.params.extend(args.iter().map(|_| AbiParam::new(types::I64)));
         self.call(name, &signature, &args).map(|_| ())

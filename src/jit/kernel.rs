@@ -27,20 +27,29 @@ pub type Fixed = SmallVec<[Option<Value>; 8]>;
 impl Chunk<'_, '_> {
     /// Emits a kernel.
     pub fn kernel(&mut self, kernel: &Kernel) -> Result<(), JitError> {
-        // Values needed inside loops are made where they dominate them.
+        let cursor = self.begin(kernel)?;
+        self.nest(kernel, 0, cursor)
+    }
+
+    /// Pointers at the origin of the index space. Values needed inside loops are made here,
+    /// where they dominate them.
+    pub fn begin(&mut self, kernel: &Kernel) -> Result<Cursor, JitError> {
         for lane in &kernel.body {
             if let LaneOp::Scalar(id) = lane.op {
                 self.scalar(id)?;
             }
         }
-        let cursor = self.cursor(kernel)?;
+        self.cursor(kernel)
+    }
+
+    /// The loops from a dim on.
+    pub fn nest(&mut self, kernel: &Kernel, from: usize, cursor: Cursor) -> Result<(), JitError> {
         match kernel.ending {
-            Ending::Store(value) => self.store_kernel(kernel, value, cursor),
+            Ending::Store(value) => self.store_kernel(kernel, value, from, cursor),
             Ending::Reduce { .. } => self.reduce_kernel(kernel, cursor),
         }
     }
 
-    /// Pointers at the origin of the index space.
     fn cursor(&mut self, kernel: &Kernel) -> Result<Cursor, JitError> {
         let mut loads = SmallVec::new();
         for lane in &kernel.body {
@@ -139,11 +148,17 @@ impl Chunk<'_, '_> {
         self.b.append_block_param(block, ty)
     }
 
-    fn store_kernel(&mut self, kernel: &Kernel, value: u32, cursor: Cursor) -> Result<(), JitError> {
+    fn store_kernel(
+        &mut self,
+        kernel: &Kernel,
+        value: u32,
+        from: usize,
+        cursor: Cursor,
+    ) -> Result<(), JitError> {
         let Some(inner) = kernel.dims.len().checked_sub(1) else {
             return self.one_element(kernel, value, &cursor);
         };
-        self.outer(kernel, 0, inner, cursor, &mut |c, cursor| c.row(kernel, value, inner, cursor))
+        self.outer(kernel, from, inner, cursor, &mut |c, cursor| c.row(kernel, value, inner, cursor))
     }
 
     /// The loops over dims `from..to`, innermost body last. Depth is the rank.
@@ -182,7 +197,7 @@ impl Chunk<'_, '_> {
     fn row(&mut self, kernel: &Kernel, value: u32, dim: usize, cursor: Cursor) -> Result<(), JitError> {
         let n = kernel.dims[dim];
         let dtype = kernel.body[value as usize].dtype;
-        let vector = vector_dtype(kernel, dim).filter(|&d| d == dtype && n >= vector_lanes(d));
+        let vector = kernel.vector_dtype(dim).filter(|&d| d == dtype && n >= vector_lanes(d));
         let unit = kernel.store.strides[dim] == 1;
         let Some(dtype) = vector.filter(|_| unit) else {
             let fixed = self.fixed(kernel, dim, Width::Scalar, &cursor)?;
@@ -259,7 +274,7 @@ impl Chunk<'_, '_> {
         width: Width,
         cursor: &Cursor,
     ) -> Result<Fixed, JitError> {
-        let moving = moving_lanes(kernel, dim);
+        let moving = kernel.moving_lanes(dim);
         let none: Fixed = SmallVec::from_elem(None, kernel.body.len());
         let mut scalars: Fixed = none.clone();
         let mut out: Fixed = none;
@@ -310,7 +325,7 @@ impl Chunk<'_, '_> {
         dim: usize,
         at: &dyn Fn(&Self, usize) -> (Option<Value>, i32),
     ) -> Result<SmallVec<[Value; 8]>, JitError> {
-        let moving = moving_lanes(kernel, dim);
+        let moving = kernel.moving_lanes(dim);
         let mut scalars: Fixed = SmallVec::from_elem(None, kernel.body.len());
         let mut vectors: Fixed = scalars.clone();
         for i in 0..kernel.body.len() {
@@ -389,49 +404,4 @@ pub fn element<'k>(
         }
         _ => (None, 0),
     }
-}
-
-/// Which lanes depend on the index of a dim.
-pub fn moving_lanes(kernel: &Kernel, dim: usize) -> SmallVec<[bool; 16]> {
-    let mut moving: SmallVec<[bool; 16]> = SmallVec::new();
-    for lane in &kernel.body {
-        let moves = match &lane.op {
-            LaneOp::Load(access) => access.strides[dim] != 0,
-            LaneOp::Const(_) | LaneOp::Scalar(_) => false,
-            LaneOp::Map(_, args) => args.iter().any(|&a| moving[a as usize]),
-            LaneOp::Cast(x) => moving[*x as usize],
-        };
-        moving.push(moves);
-    }
-    moving
-}
-
-/// The element type of a kernel whose innermost lanes along `dim` can be 128-bit
-/// vectors: one float type, unit strides, functions with a vector form.
-pub fn vector_dtype(kernel: &Kernel, dim: usize) -> Option<DType> {
-    let moving = moving_lanes(kernel, dim);
-    let mut dtype = None;
-    for (lane, moves) in kernel.body.iter().zip(moving) {
-        if lane.dtype.is_float() {
-            if dtype.is_some_and(|d| d != lane.dtype) {
-                return None;
-            }
-            dtype = Some(lane.dtype);
-        } else if lane.dtype == DType::I64 {
-            return None;
-        }
-        if !moves {
-            continue;
-        }
-        let fits = match &lane.op {
-            LaneOp::Load(access) => access.strides[dim] == 1 && lane.dtype.is_float(),
-            LaneOp::Map(f, _) => lanes::has_vector_form(*f),
-            LaneOp::Cast(_) => false,
-            LaneOp::Const(_) | LaneOp::Scalar(_) => true,
-        };
-        if !fits {
-            return None;
-        }
-    }
-    dtype
 }

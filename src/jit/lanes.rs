@@ -63,11 +63,6 @@ pub fn uniform(b: &mut FunctionBuilder<'_>, dtype: DType, width: Width, bits: u6
     }
 }
 
-/// Whether a function has a vector form in Cranelift's 128 bits.
-pub fn has_vector_form(f: MapFn) -> bool {
-    f.runtime_name().is_none()
-}
-
 fn compare(b: &mut FunctionBuilder<'_>, f: MapFn, dtype: DType, x: Value, y: Value) -> Value {
     if dtype == DType::I64 {
         let code = match f {

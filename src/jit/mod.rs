@@ -1,6 +1,7 @@
 //! Native code: a plan cut into chunks, each a Cranelift function, behind one
 //! entry.
 
+mod blocks;
 mod callback;
 mod code;
 mod emit;
@@ -95,6 +96,7 @@ fn cost(item: &Item) -> usize {
         Item::Loop(kernel) => 30 + 12 * kernel.body.len(),
         Item::Call(_) => 8,
         Item::Repeat(repeat) => 30 + 12 * (repeat.carries.len() + repeat.slices.len() + repeat.stacks.len()),
+        Item::Blocks(blocks) => blocks.items().map(cost).sum(),
     }
 }
 
@@ -105,7 +107,7 @@ fn cut(plan: &Plan, tier: Tier) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let (mut start, mut sum, mut loops) = (0, 0, false);
     for (i, item) in plan.items.iter().enumerate() {
-        let is_loop = matches!(item, Item::Loop(_) | Item::Repeat(_));
+        let is_loop = matches!(item, Item::Loop(_) | Item::Repeat(_) | Item::Blocks(_));
         if sum >= if loops || is_loop { looping } else { straight } {
             pieces.push(Piece { items: start..i, loops });
             (start, sum, loops) = (i, 0, false);
@@ -119,7 +121,7 @@ fn cut(plan: &Plan, tier: Tier) -> Vec<Piece> {
 
 /// Scalars that an item uses.
 fn used(plan: &Plan, item: &Item, mut f: impl FnMut(ScalarId)) {
-    match item {
+    let mut alone = |item: &Item| match item {
         Item::Scalar(id) => match &plan.scalar(*id).def {
             Def::Map(_, args) => args.iter().for_each(|&a| f(a)),
             Def::Cast(a) => f(*a),
@@ -133,7 +135,11 @@ fn used(plan: &Plan, item: &Item, mut f: impl FnMut(ScalarId)) {
                 }
             }
         }
-        Item::Call(_) | Item::Repeat(_) => {}
+        Item::Call(_) | Item::Repeat(_) | Item::Blocks(_) => {}
+    };
+    match item {
+        Item::Blocks(blocks) => blocks.items().for_each(alone),
+        _ => alone(item),
     }
 }
 
@@ -291,7 +297,7 @@ impl Maker<'_> {
                 end = end.max(body.end);
             }
         }
-        let count = |of: fn(&Item) -> bool| plan.items.iter().filter(|item| of(item)).count();
+        let count = |of: fn(&Item) -> bool| plan.steps().filter(|item| of(item)).count();
         self.report.kernels += count(|item| matches!(item, Item::Loop(_)));
         self.report.calls += count(|item| matches!(item, Item::Call(_)));
         let ids = self.chunks(plan, pieces, direct, &frame, &bodies, stages)?;
@@ -357,7 +363,12 @@ impl Maker<'_> {
             link::place(self.module, made, &mut self.report, stages)?;
         }
         for (id, strip) in std::mem::take(&mut self.strips.made) {
-            link::place(self.module, link::Made::assembled(id, strip.code, strip.text), &mut self.report, stages)?;
+            link::place(
+                self.module,
+                link::Made::assembled(id, strip.code, strip.text),
+                &mut self.report,
+                stages,
+            )?;
         }
         Ok(ids)
     }

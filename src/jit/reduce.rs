@@ -5,7 +5,7 @@
 use crate::graph::DType;
 use crate::jit::JitError;
 use crate::jit::emit::{Chunk, flags};
-use crate::jit::kernel::{Cursor, Fixed, element, vector_dtype};
+use crate::jit::kernel::{Cursor, Fixed, element};
 use crate::jit::lanes::{self, Width, lane_type, scalar_type, vector_lanes};
 use crate::lower::plan::{Ending, Kernel, LaneOp};
 use crate::ops::{MapFn, Reduction};
@@ -24,6 +24,12 @@ struct Step {
 }
 
 impl Step {
+    fn of(kernel: &Kernel) -> Option<Step> {
+        let Ending::Reduce { kind, value, factor, .. } = kernel.ending else { return None };
+        let (value, factor) = (value as usize, factor.map(|f| f as usize));
+        Some(Step { kind, value, factor, dtype: kernel.body[value].dtype })
+    }
+
     fn neutral(self) -> u64 {
         lanes::bits_of(self.dtype, if self.kind == Reduction::Max { f64::NEG_INFINITY } else { -0.0 })
     }
@@ -34,9 +40,8 @@ const STRAIGHT: usize = 64;
 
 impl Chunk<'_, '_> {
     pub(super) fn reduce_kernel(&mut self, kernel: &Kernel, cursor: Cursor) -> Result<(), JitError> {
-        let Ending::Reduce { kind, value, factor, reduced } = kernel.ending else { return Ok(()) };
-        let dtype = kernel.body[value as usize].dtype;
-        let step = Step { kind, value: value as usize, factor: factor.map(|f| f as usize), dtype };
+        let Some(step) = Step::of(kernel) else { return Ok(()) };
+        let (dtype, reduced) = (step.dtype, kernel.reduced());
         let kept = kernel.dims.len() - reduced;
         if reduced == 0 {
             // One element per result: it passes through (a lone product is rounded once).
@@ -53,11 +58,11 @@ impl Chunk<'_, '_> {
         let last = kernel.dims.len() - 1;
         let full = dtype.lanes();
         let inner = kernel.dims[last];
-        let along = vector_dtype(kernel, last) == Some(dtype)
+        let along = kernel.vector_dtype(last) == Some(dtype)
             && inner >= vector_lanes(dtype)
             && (reduced == 1 || inner.is_multiple_of(full));
         let across = kept > 0
-            && vector_dtype(kernel, kept - 1) == Some(dtype)
+            && kernel.vector_dtype(kept - 1) == Some(dtype)
             && kernel.store.strides[kept - 1] == 1
             && kernel.dims[kept - 1] >= vector_lanes(dtype);
         if along {
@@ -92,6 +97,32 @@ impl Chunk<'_, '_> {
             Reduction::Max => self.map(MapFn::Maximum, step.dtype, width, &[a, b]),
             _ => Ok(self.b.ins().fadd(a, b)),
         }
+    }
+
+    /// The accumulators of a sum over all dims before its first element, in vectors.
+    pub fn open_sum(&mut self, kernel: &Kernel) -> Result<Values, JitError> {
+        let step = Step::of(kernel).ok_or(JitError::Internal("a sum that is none"))?;
+        let neutral = lanes::uniform(&mut self.b, step.dtype, Width::Vector, step.neutral());
+        Ok(SmallVec::from_elem(neutral, step.dtype.lanes() / vector_lanes(step.dtype)))
+    }
+
+    /// The accumulators after the dims from `dim` on.
+    pub fn run_sum(
+        &mut self,
+        kernel: &Kernel,
+        dim: usize,
+        cursor: Cursor,
+        sums: &[Value],
+    ) -> Result<Values, JitError> {
+        let step = Step::of(kernel).ok_or(JitError::Internal("a sum that is none"))?;
+        self.along_dims(kernel, step, dim, kernel.dims.len() - 1, cursor, SmallVec::from_slice(sums))
+    }
+
+    /// Stores what the accumulators come to.
+    pub fn close_sum(&mut self, kernel: &Kernel, cursor: &Cursor, sums: &[Value]) -> Result<(), JitError> {
+        let step = Step::of(kernel).ok_or(JitError::Internal("a sum that is none"))?;
+        let total = self.tree(step, SmallVec::from_slice(sums))?;
+        self.put_result(cursor, 0, total)
     }
 
     /// Vector lanes along the reduced axis, accumulators in registers.

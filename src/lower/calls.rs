@@ -53,7 +53,10 @@ impl Scheduler<'_> {
                 let f = f.many().ok_or(LowerError::Internal("a function that has no form for many"))?;
                 let src = self.materialise(node.operands[0])?;
                 let out = self.target(id);
-                self.plan.items.push(Item::Call(Box::new(Call::Many { f, src, out })));
+                let whole = |buf| Access { buf, offset: 0, strides: smallvec::smallvec![0, 1] };
+                let dims = smallvec::smallvec![1, node.ty.numel()];
+                let call = Call::Many { f, dims, src: whole(src), out: whole(out) };
+                self.plan.items.push(Item::Call(Box::new(call)));
                 Ok(out)
             }
             Kind::Callback(number) => {

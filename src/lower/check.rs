@@ -12,7 +12,9 @@ use crate::graph::ValueType;
 use crate::lower::LowerError;
 use crate::lower::collapse::extent;
 use crate::lower::memory::lives;
-use crate::lower::plan::{Access, BufId, Call, Carry, Def, Item, LaneOp, Place, Plan, Repeat, ScalarId};
+use crate::lower::plan::{
+    Access, Blocks, BufId, Call, Carry, Def, Item, LaneOp, Place, Plan, Repeat, ScalarId,
+};
 use cotangent_runtime::matmul::MatmulDims;
 
 /// Checks that every address is in range (contract C6). Always on.
@@ -31,9 +33,10 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
             element(buf, at)?;
         }
     }
-    for item in &plan.items {
+    for item in plan.steps() {
         match item {
-            Item::Scalar(_) => {}
+            // What is in them comes by itself.
+            Item::Scalar(_) | Item::Blocks(_) => {}
             Item::Store(buf, at, _) => element(*buf, *at)?,
             Item::Loop(kernel) => {
                 for lane in &kernel.body {
@@ -64,11 +67,16 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
                 if let Call::Random { key, .. } = call.as_ref() {
                     element(*key, 1)?;
                 }
-                if let Call::Many { src, out, .. } = call.as_ref()
-                    && (plan.buffer(*src).len < plan.buffer(*out).len
-                        || plan.buffer(*src).dtype != plan.buffer(*out).dtype)
-                {
-                    return Err(LowerError::Internal("a function of other elements"));
+                if let Call::Many { dims, src, out, .. } = call.as_ref() {
+                    if plan.buffer(src.buf).dtype != plan.buffer(out.buf).dtype {
+                        return Err(LowerError::Internal("a function of other elements"));
+                    }
+                    for access in [src, out] {
+                        if access.strides.len() != dims.len() || access.strides.last() != Some(&1) {
+                            return Err(LowerError::Internal("a function of elements that are apart"));
+                        }
+                        inside(access, dims)?;
+                    }
                 }
                 if let Call::Callback { op, inputs, outputs, .. } = call.as_ref() {
                     let fits = |bufs: &[BufId], types: &[ValueType]| {
@@ -174,13 +182,18 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
         let scalar = plan.scalar(id);
         matches!(scalar.def, Def::Const(_) | Def::Load(..)) || computed[id.index()]
     };
-    for item in &plan.items {
+    for item in plan.steps() {
+        if let Item::Blocks(blocks) = item {
+            aligned(blocks)?;
+            continue;
+        }
         let mut missing = false;
         plan.touches(item, |b| missing |= !written[b.index()], |_| {});
         if missing {
             return Err(LowerError::Internal("a read of memory not yet written"));
         }
         match item {
+            Item::Blocks(_) => {}
             Item::Scalar(id) => {
                 let fine = match &plan.scalar(*id).def {
                     Def::Map(_, args) => args.iter().all(|&a| ready(a, &computed)),
@@ -226,8 +239,8 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                     | Call::Read { out, .. }
                     | Call::Add { out, .. }
                     | Call::Array { out, .. }
-                    | Call::Random { out, .. }
-                    | Call::Many { out, .. } => whole(out),
+                    | Call::Random { out, .. } => whole(out),
+                    Call::Many { dims, out, .. } => filled[out.buf.index()] += dims.iter().product::<usize>(),
                     Call::Callback { outputs, .. } => outputs.iter().for_each(whole),
                 }
             }
@@ -239,6 +252,26 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
         );
     }
     overlap(plan)
+}
+
+/// What a pass reads of an earlier one of the same blocks was written in this block or before it,
+/// in this block if it holds no more than one.
+fn aligned(blocks: &Blocks) -> Result<(), LowerError> {
+    let mut written: Vec<&Access> = Vec::new();
+    for item in blocks.passes.iter().map(|pass| &pass.whole) {
+        let (reads, write) = item.accesses();
+        for read in reads {
+            let fits = |w: &Access| {
+                let ahead = read.offset > w.offset || blocks.near.contains(&w.buf) && read.offset < w.offset;
+                read.strides == w.strides && !ahead
+            };
+            if written.iter().any(|w| w.buf == read.buf && !fits(w)) {
+                return Err(LowerError::Internal("a read of another block"));
+            }
+        }
+        written.extend(write);
+    }
+    Ok(())
 }
 
 /// No two scratch buffers that live at once share bytes.

@@ -1,7 +1,7 @@
 //! The arena: scratch buffers whose lives do not overlap share bytes.
 
 use crate::lower::LowerError;
-use crate::lower::plan::{BufId, Place, Plan};
+use crate::lower::plan::{BufId, Item, Place, Plan};
 
 /// Alignment of every buffer of the workspace.
 pub const ALIGN: usize = 64;
@@ -11,16 +11,38 @@ pub fn align_up(bytes: usize) -> Option<usize> {
     bytes.checked_add(ALIGN - 1).map(|b| b & !(ALIGN - 1))
 }
 
-/// First and last item that touches each buffer.
+/// First and last step that touches each buffer: an item, or a pass of blocks. A buffer that holds
+/// more than one block lasts for all passes of an item that touches it.
 pub fn lives(plan: &Plan) -> Vec<Option<(usize, usize)>> {
     let mut lives: Vec<Option<(usize, usize)>> = vec![None; plan.buffers.len()];
-    for (at, item) in plan.items.iter().enumerate() {
+    let mut touch = |item: &Item, first: usize, last: usize, wanted: &dyn Fn(BufId) -> bool| {
         let seen = std::cell::RefCell::new(&mut lives);
         let touch = |buf: BufId| {
-            let life = &mut seen.borrow_mut()[buf.index()];
-            *life = Some(life.map_or((at, at), |(first, _)| (first, at)));
+            if wanted(buf) {
+                let life = &mut seen.borrow_mut()[buf.index()];
+                *life = Some(life.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+            }
         };
         plan.touches(item, touch, touch);
+    };
+    let mut at = 0;
+    for item in &plan.items {
+        match item {
+            Item::Blocks(blocks) => {
+                let end = at + blocks.passes.len();
+                touch(item, at, end - 1, &|buf| !blocks.near.contains(&buf));
+                for (at, pass) in (at..).zip(&blocks.passes) {
+                    for item in pass.items() {
+                        touch(item, at, at, &|buf| blocks.near.contains(&buf));
+                    }
+                }
+                at = end;
+            }
+            _ => {
+                touch(item, at, at, &|_| true);
+                at += 1;
+            }
+        }
     }
     lives
 }
@@ -76,7 +98,7 @@ pub fn plan_arena(plan: &mut Plan) -> Result<(), LowerError> {
     }
     let lives = lives(plan);
     let too_large = || LowerError::TooLarge;
-    // (item, 0 = begins or 1 = ends, buffer), in order of time.
+    // (step, 0 = begins or 1 = ends, buffer), in order of time.
     let mut events: Vec<(usize, u8, BufId)> = Vec::new();
     for (i, life) in lives.iter().enumerate() {
         if let (Some((first, last)), Place::Temp(_)) = (life, &plan.buffers[i].place) {

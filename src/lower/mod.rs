@@ -1,6 +1,7 @@
 //! Lowering: graph -> primitives -> plan (scalars, loop kernels, calls, memory).
 
 mod assemble;
+mod blocks;
 mod calls;
 pub(crate) mod check;
 mod collapse;
@@ -109,6 +110,9 @@ fn schedule(
     how: Lowering,
 ) -> Result<Plan, LowerError> {
     let mut plan = schedule::Scheduler::new(core, live, how).run(inputs, outputs)?;
+    if how.limits.fuse {
+        blocks::block(&mut plan, how.limits.block);
+    }
     memory::plan_arena(&mut plan)?;
     check::addresses(&plan)?;
     if how.check {

@@ -8,7 +8,7 @@ use cotangent_runtime::index::IndexDims;
 use cotangent_runtime::math::Many;
 use cotangent_runtime::matmul::MatmulDims;
 use cotangent_runtime::overlap::OverlapDims;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 macro_rules! plan_id {
@@ -155,6 +155,59 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// Which lanes depend on the index of a dim.
+    pub fn moving_lanes(&self, dim: usize) -> SmallVec<[bool; 16]> {
+        let mut moving: SmallVec<[bool; 16]> = SmallVec::new();
+        for lane in &self.body {
+            let moves = match &lane.op {
+                LaneOp::Load(access) => access.strides[dim] != 0,
+                LaneOp::Const(_) | LaneOp::Scalar(_) => false,
+                LaneOp::Map(_, args) => args.iter().any(|&a| moving[a as usize]),
+                LaneOp::Cast(x) => moving[*x as usize],
+            };
+            moving.push(moves);
+        }
+        moving
+    }
+
+    /// The element type of a kernel whose innermost lanes along `dim` can be 128-bit
+    /// vectors: one float type, unit strides, functions with a vector form.
+    pub fn vector_dtype(&self, dim: usize) -> Option<DType> {
+        let moving = self.moving_lanes(dim);
+        let mut dtype = None;
+        for (lane, moves) in self.body.iter().zip(moving) {
+            if lane.dtype.is_float() {
+                if dtype.is_some_and(|d| d != lane.dtype) {
+                    return None;
+                }
+                dtype = Some(lane.dtype);
+            } else if lane.dtype == DType::I64 {
+                return None;
+            }
+            if !moves {
+                continue;
+            }
+            let fits = match &lane.op {
+                LaneOp::Load(access) => access.strides[dim] == 1 && lane.dtype.is_float(),
+                LaneOp::Map(f, _) => f.runtime_name().is_none(),
+                LaneOp::Cast(_) => false,
+                LaneOp::Const(_) | LaneOp::Scalar(_) => true,
+            };
+            if !fits {
+                return None;
+            }
+        }
+        dtype
+    }
+
+    /// What the body loads.
+    pub fn loads(&self) -> impl Iterator<Item = &Access> {
+        self.body.iter().filter_map(|lane| match &lane.op {
+            LaneOp::Load(access) => Some(access),
+            _ => None,
+        })
+    }
+
     /// Number of trailing dims that are reduced.
     pub fn reduced(&self) -> usize {
         match self.ending {
@@ -182,8 +235,8 @@ pub enum Call {
     Array { f: ArrayFn, dims: ArrayDims, operands: SmallVec<[BufId; 2]>, scratch: Option<BufId>, out: BufId },
     /// Random bits of a key.
     Random { key: BufId, out: BufId },
-    /// A scalar function of each element.
-    Many { f: &'static Many, src: BufId, out: BufId },
+    /// A scalar function of each element: blocks of numbers side by side.
+    Many { f: &'static Many, dims: SmallVec<[usize; 4]>, src: Access, out: Access },
     /// A callback of the user's, with the node to name in an error.
     Callback { op: CustomOp, node: u32, inputs: Vec<BufId>, outputs: Vec<BufId> },
 }
@@ -227,6 +280,59 @@ pub enum Item {
     Call(Box<Call>),
     /// Runs a body again and again.
     Repeat(Box<Repeat>),
+    /// Goes over the same elements more than once, block by block.
+    Blocks(Box<Blocks>),
+}
+
+/// Kernels and functions of many numbers over the same elements, a block at a time, so that what
+/// one writes is still near when the next reads it.
+#[derive(Clone, Debug)]
+pub struct Blocks {
+    /// Number of blocks.
+    pub count: usize,
+    /// In order, for each block.
+    pub passes: Vec<Pass>,
+    /// Buffers that hold one block only.
+    pub near: Vec<BufId>,
+}
+
+/// What is done with every block.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The same for elements before the first block, where a later pass reads some that lie ahead.
+    pub lead: Option<Item>,
+    /// A kernel whose first dim counts the blocks, or a function of many numbers.
+    pub whole: Item,
+    /// The same for the elements behind the last block.
+    pub rest: Option<Item>,
+}
+
+impl Blocks {
+    /// All that is done, as if it were done once.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.passes.iter().flat_map(Pass::items)
+    }
+}
+
+impl Pass {
+    /// What is done, as if it were done once.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.lead.iter().chain([&self.whole]).chain(&self.rest)
+    }
+}
+
+impl Item {
+    /// What a kernel or a function of many numbers reads through loop indices, and what it writes.
+    pub fn accesses(&self) -> (SmallVec<[&Access; 8]>, Option<&Access>) {
+        match self {
+            Item::Loop(kernel) => (kernel.loads().collect(), Some(&kernel.store)),
+            Item::Call(call) => match call.as_ref() {
+                Call::Many { src, out, .. } => (smallvec![src], Some(out)),
+                _ => Default::default(),
+            },
+            _ => Default::default(),
+        }
+    }
 }
 
 /// A lowered graph.
@@ -257,8 +363,23 @@ impl Plan {
         &self.scalars[id.index()]
     }
 
+    /// All items, those of blocks among them.
+    pub fn steps(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().flat_map(|item| {
+            let passes = match item {
+                Item::Blocks(blocks) => blocks.passes.as_slice(),
+                _ => &[],
+            };
+            std::iter::once(item).chain(passes.iter().flat_map(Pass::items))
+        })
+    }
+
     /// Buffers that an item reads and the one it writes.
     pub fn touches(&self, item: &Item, mut read: impl FnMut(BufId), mut write: impl FnMut(BufId)) {
+        self.touched(item, &mut read, &mut write);
+    }
+
+    fn touched(&self, item: &Item, read: &mut dyn FnMut(BufId), write: &mut dyn FnMut(BufId)) {
         let scalar = |id: ScalarId, read: &mut dyn FnMut(BufId)| match &self.scalar(id).def {
             Def::Load(buf, _) => read(*buf),
             Def::Map(_, args) => {
@@ -276,7 +397,8 @@ impl Plan {
             Def::Const(_) => {}
         };
         match item {
-            Item::Scalar(id) => scalar(*id, &mut read),
+            Item::Scalar(id) => scalar(*id, read),
+            Item::Blocks(blocks) => blocks.items().for_each(|item| self.touched(item, read, write)),
             Item::Store(buf, _, id) => {
                 if let Def::Load(from, _) = self.scalar(*id).def {
                     read(from);
@@ -301,7 +423,7 @@ impl Plan {
                 for carry in &repeat.carries {
                     read(carry.init);
                     write(carry.last);
-                    carry.other.into_iter().for_each(&mut write);
+                    carry.other.into_iter().for_each(&mut *write);
                 }
                 repeat.slices.iter().chain(&repeat.fixed).for_each(|&buf| read(buf));
                 repeat.stacks.iter().for_each(|&buf| write(buf));
@@ -321,9 +443,13 @@ impl Plan {
                     read(*index);
                     write(*out);
                 }
-                Call::Random { key: src, out } | Call::Many { src, out, .. } => {
-                    read(*src);
+                Call::Random { key, out } => {
+                    read(*key);
                     write(*out);
+                }
+                Call::Many { src, out, .. } => {
+                    read(src.buf);
+                    write(out.buf);
                 }
                 Call::Add { base, index, update, out, .. } => {
                     read(*base);

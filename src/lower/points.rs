@@ -196,7 +196,7 @@ impl<'p> Maker<'p> {
                     let Some(row) = self.output(*buf, *at) else { return false };
                     self.stores[id.index()].push(row);
                 }
-                Item::Loop(_) | Item::Call(_) | Item::Repeat(_) => return false,
+                Item::Loop(_) | Item::Call(_) | Item::Repeat(_) | Item::Blocks(_) => return false,
             }
         }
         let mut steps = 0;

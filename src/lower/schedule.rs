@@ -21,6 +21,8 @@ pub struct Limits {
     /// Whether the scalars stand for many points: then a graph is unrolled however few its
     /// roots are, and a function of a few elements is not a call.
     pub points: bool,
+    /// Elements of a block; 0 for a size of our own.
+    pub block: usize,
 }
 
 /// Recomputing more than this for a second user costs more than memory does.

@@ -139,13 +139,13 @@ fn lowering(options: &Options) -> Lowering {
     let check = options.checks == Checks::On;
     match options.opt {
         OptLevel::None => {
-            Lowering { simplify: false, limits: Limits { unroll: 0, fuse: false, points: false }, check }
+            let limits = Limits { unroll: 0, fuse: false, points: false, block: 0 };
+            Lowering { simplify: false, limits, check }
         }
-        OptLevel::Full => Lowering {
-            simplify: true,
-            limits: Limits { unroll: options.unroll, fuse: true, points: false },
-            check,
-        },
+        OptLevel::Full => {
+            let limits = Limits { unroll: options.unroll, fuse: true, points: false, block: options.block };
+            Lowering { simplify: true, limits, check }
+        }
     }
 }
 

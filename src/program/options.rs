@@ -97,6 +97,10 @@ pub struct Options {
     pub width: VectorWidth,
     /// Largest number of scalar operations that is unrolled as a whole.
     pub unroll: usize,
+    /// Elements of a block: loops that go over the same long arrays one after the other do so
+    /// block by block, while the block is in the cache. 0, the default, takes what fits the
+    /// caches of common machines, and leaves short arrays whole.
+    pub block: usize,
     /// Largest workspace, in bytes.
     pub max_workspace: usize,
     /// Whether the report keeps Cranelift IR and assembly as text.
@@ -168,6 +172,7 @@ impl Default for Options {
             wrt: None,
             width: VectorWidth::Widest,
             unroll: 4096,
+            block: 0,
             max_workspace: 1 << 36,
             listing: Listing::None,
             checks: Checks::default(),
@@ -206,6 +211,12 @@ impl Options {
     /// Unrolling graphs of at most this many scalar operations as a whole.
     pub fn unroll(mut self, operations: usize) -> Options {
         self.unroll = operations;
+        self
+    }
+
+    /// With blocks of this many elements.
+    pub fn block(mut self, elements: usize) -> Options {
+        self.block = elements;
         self
     }
 

@@ -1,6 +1,5 @@
 //! The body of a kernel along its last dim.
 
-use crate::jit::kernel::moving_lanes;
 use crate::jit::wide::body::{Body, Id, Maker, Node, Two};
 use crate::lower::plan::{Access, Ending, Kernel, LaneOp};
 use crate::ops::Reduction;
@@ -21,7 +20,7 @@ pub fn of(kernel: &Kernel) -> Option<Row> {
         Ending::Store(value) => (value, None),
         Ending::Reduce { value, factor, .. } => (value, factor),
     };
-    let moving = moving_lanes(kernel, dim);
+    let moving = kernel.moving_lanes(dim);
     let mut needed = vec![false; kernel.body.len()];
     needed[value as usize] = true;
     if let Some(factor) = factor {

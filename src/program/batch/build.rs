@@ -128,7 +128,7 @@ impl Batch {
     }
 }
 
-/// Code over rows, if the graph is straight-line code of one type of number.
+/// Code over rows, if the graph is straight-line code of one type of number, and not none.
 fn lanes(
     graph: &Graph,
     vector: Vector,
@@ -137,13 +137,15 @@ fn lanes(
 ) -> Result<Option<Lanes>, CompileError> {
     let how = Lowering {
         simplify: options.opt == OptLevel::Full,
-        limits: Limits { unroll: UNROLL, fuse: true, points: true },
+        limits: Limits { unroll: UNROLL, fuse: true, points: true, block: 0 },
         check: options.checks == Checks::On,
     };
     let inputs = externals(graph.inputs().len(), Place::Input);
     let outputs = externals(graph.outputs().len(), Place::Output);
     let plan = lower::lower(graph, graph.outputs(), &inputs, &outputs, how, &mut stages)?;
-    let Some(block) = points::block(&plan)? else { return Ok(None) };
+    let Some(block) = points::block(&plan)?.filter(|block| !block.steps.is_empty()) else {
+        return Ok(None);
+    };
     let Some(code) = jit::compile_points(&block, vector, options, &mut stages)? else { return Ok(None) };
     if code.workspace() > options.max_workspace {
         let (bytes, limit) = (code.workspace(), options.max_workspace);
