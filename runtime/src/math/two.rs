@@ -60,19 +60,28 @@ pub fn polynomial<V: Lanes, const N: usize>(x: V, c: &[f64; N]) -> V {
     combined(x, c.map(V::of))
 }
 
-/// Likewise, of coefficients that differ between lanes.
+/// Likewise, of up to sixteen coefficients that differ between lanes.
 #[inline(always)]
 pub fn combined<V: Lanes, const N: usize>(x: V, mut terms: [V; N]) -> V {
-    let (mut n, mut power) = (N, x);
-    while n > 1 {
-        for i in 0..n / 2 {
-            terms[i] = terms[2 * i] + power * terms[2 * i + 1];
-        }
-        if n % 2 == 1 {
-            terms[n / 2] = terms[n - 1];
-        }
-        n = n.div_ceil(2);
-        power = power * power;
-    }
+    const { assert!(N <= 16) };
+    // One by one, since a loop over the halvings is not unrolled.
+    let n = halve(&mut terms, N, x);
+    let x2 = x * x;
+    let n = halve(&mut terms, n, x2);
+    let x4 = x2 * x2;
+    let n = halve(&mut terms, n, x4);
+    halve(&mut terms, n, x4 * x4);
     terms[0]
+}
+
+/// Puts the first `n` terms together by twos; how many are left.
+#[inline(always)]
+fn halve<V: Lanes, const N: usize>(terms: &mut [V; N], n: usize, power: V) -> usize {
+    for i in 0..n / 2 {
+        terms[i] = terms[2 * i] + power * terms[2 * i + 1];
+    }
+    if n % 2 == 1 {
+        terms[n / 2] = terms[n - 1];
+    }
+    n.div_ceil(2)
 }
