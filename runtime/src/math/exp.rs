@@ -3,7 +3,9 @@
 //! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
 use super::exp_table::EXP2;
-use super::lanes::Lanes;
+use super::fused::where_fused;
+use super::lanes::{Lanes, One};
+use super::two::sum_ordered;
 
 /// Adding this rounds to an integer, which is left in the low bits.
 pub const ROUND: f64 = 1.5 * (1u64 << 52) as f64;
@@ -31,16 +33,16 @@ pub struct Parts<V: Lanes> {
 pub fn parts<V: Lanes>(k: V::Bits, r: V) -> Parts<V> {
     let (head, rest) = (V::lookup(&EXP2, k, 0), V::from_bits(V::lookup(&EXP2, k, 1)));
     let r2 = r * r;
-    let p = (V::of(0.5) + r * V::of(1.0 / 6.0)) + r2 * (V::of(1.0 / 24.0) + r * V::of(1.0 / 120.0));
-    Parts { rounded: k, head, rest: r + (rest + r2 * p) }
+    let p = r2.fma(r.fma(V::of(1.0 / 120.0), V::of(1.0 / 24.0)), r.fma(V::of(1.0 / 6.0), V::of(0.5)));
+    Parts { rounded: k, head, rest: r2.fma(p, r + rest) }
 }
 
 /// `x = (k / 128) log(2) + r`, for `|x|` below 800, `k` as [`ROUND`] left it.
 #[inline(always)]
 pub fn reduce<V: Lanes>(x: V) -> (V::Bits, V) {
-    let shifted = x * V::of(INVERSE) + V::of(ROUND);
+    let shifted = x.fma(V::of(INVERSE), V::of(ROUND));
     let k = shifted - V::of(ROUND);
-    (shifted.bits(), (x - k * V::of(STEP)) - k * V::of(STEP_REST))
+    (shifted.bits(), k.fma(V::of(-STEP_REST), k.fma(V::of(-STEP), x)))
 }
 
 /// The parts of `exp(x)`, for `|x|` below 800.
@@ -72,7 +74,7 @@ pub fn lowered(x: f64) -> f64 {
 #[inline(always)]
 fn join<V: Lanes>(p: &Parts<V>) -> V {
     let head = scaled(p);
-    head + head * p.rest
+    head.fma(p.rest, head)
 }
 
 /// The number with these parts, wherever it lies from the subnormals to infinity.
@@ -94,16 +96,25 @@ pub fn exp_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (join(&split(x)), x.abs().lt(V::of(NEAR)))
 }
 
-/// `e` to the power `x`.
-#[inline]
-pub fn exp(x: f64) -> f64 {
-    let (y, near) = exp_common(x);
-    if near { y } else { far(x, [-745.2, 709.8], split) }
+where_fused! {
+    /// `e` to the power `x`.
+    exp(x) = exp_common, beyond(x, [-745.2, 709.8], split);
+    /// 2 to the power `x`.
+    exp2(x) = exp2_common, beyond(x, [-1075.0, 1024.0], split2);
+    /// `exp(x) - 1`, precise near zero.
+    expm1(x) = expm1_one, if x < 0.0 {
+        -1.0
+    } else {
+        // The 1 is lost in rounding. A NaN comes here.
+        exp(x)
+    };
+    /// Hyperbolic tangent.
+    tanh(x) = tanh_one, if x.is_nan() { x + x } else { 1.0f64.copysign(x) };
 }
 
 /// An exponential that leaves the normal numbers, or is of a NaN: 0 and infinity from the ends on.
 #[cold]
-fn far(x: f64, [least, most]: [f64; 2], split: impl Fn(f64) -> Parts<f64>) -> f64 {
+fn beyond(x: f64, [least, most]: [f64; 2], split: impl Fn(f64) -> Parts<f64>) -> f64 {
     if x >= most {
         f64::INFINITY
     } else if x <= least {
@@ -120,16 +131,15 @@ fn far(x: f64, [least, most]: [f64; 2], split: impl Fn(f64) -> Parts<f64>) -> f6
 pub fn exp_two<V: Lanes>(x: V) -> (V, V) {
     let p = split(x);
     let head = scaled(&p);
-    let more = head * p.rest;
-    let y = head + more;
-    (y, (head - y) + more)
+    let y = head.fma(p.rest, head);
+    (y, head.fma(p.rest, head - y))
 }
 
 /// The parts of `exp(x + low)`.
 #[inline(always)]
 fn split_two<V: Lanes>(x: V, low: V) -> Parts<V> {
     let p = split(x);
-    Parts { rest: p.rest + (low + low * p.rest), ..p }
+    Parts { rest: p.rest + low.fma(p.rest, low), ..p }
 }
 
 /// `exp(x + low)` up to 708 on both sides.
@@ -142,13 +152,13 @@ pub fn exp_of_two_common<V: Lanes>(x: V, low: V) -> (V, V::Mask) {
 #[inline]
 pub fn exp_of_two(x: f64, low: f64) -> f64 {
     let (y, near) = exp_of_two_common(x, low);
-    if near { y } else { far(x, [-745.2, 709.8], |x| split_two(x, low)) }
+    if near { y } else { beyond(x, [-745.2, 709.8], |x| split_two(x, low)) }
 }
 
 /// Half of `e` to the power `x`, also where the whole is past the largest number.
 #[cold]
 pub fn half_exp(x: f64) -> f64 {
-    far(x, [-745.2, 710.5], |x| {
+    beyond(x, [-745.2, 710.5], |x| {
         let p = split(x);
         Parts { rounded: p.rounded.wrapping_sub(1 << 7), ..p }
     })
@@ -167,24 +177,22 @@ pub fn exp2_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (join(&split2(x)), x.abs().lt(V::of(1021.0)))
 }
 
-/// 2 to the power `x`.
-#[inline]
-pub fn exp2(x: f64) -> f64 {
-    let (y, near) = exp2_common(x);
-    if near { y } else { far(x, [-1075.0, 1024.0], split2) }
-}
-
 /// [`expm1`] by its series; of -0 it is 0.
 #[inline(always)]
 fn expm1_small<V: Lanes>(x: V) -> V {
     let x2 = x * x;
     let x4 = x2 * x2;
-    let low = (V::of(0.16666666666666666) + x * V::of(0.041666666666666664))
-        + x2 * (V::of(0.008333333333333333) + x * V::of(0.0013888888888928055));
-    let high = (V::of(0.00019841269841299969) + x * V::of(2.4801586413483533e-05))
-        + x2 * (V::of(2.7557318540844817e-06) + x * V::of(2.7564777586201435e-07));
-    let tail = low + x4 * (high + x4 * V::of(2.505784548705221e-08));
-    x + x2 * (V::of(0.5) + x * tail)
+    let pair = |a: f64, b: f64| x.fma(V::of(b), V::of(a));
+    let low = x2.fma(
+        pair(0.008333333333333333, 0.0013888888888928055),
+        pair(0.16666666666666666, 0.041666666666666664),
+    );
+    let high = x2.fma(
+        pair(2.7557318540844817e-06, 2.7564777586201435e-07),
+        pair(0.00019841269841299969, 2.4801586413483533e-05),
+    );
+    let tail = x4.fma(x4.fma(V::of(2.505784548705221e-08), high), low);
+    x2.fma(x.fma(tail, V::of(0.5)), x)
 }
 
 /// [`expm1`] past its series.
@@ -195,7 +203,7 @@ fn expm1_main<V: Lanes>(x: V) -> V {
     let high = head - V::of(1.0);
     let back = high - head;
     let low = (head - (high - back)) + (V::of(-1.0) - back);
-    high + (low + head * p.rest)
+    high + head.fma(p.rest, low)
 }
 
 /// [`expm1`] up to 37 on both sides, zero left out.
@@ -206,28 +214,15 @@ pub fn expm1_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (y, V::both(size.lt(V::of(37.0)), V::of(0.0).lt(size)))
 }
 
-/// `exp(x) - 1`, precise near zero.
-#[inline]
-pub fn expm1(x: f64) -> f64 {
-    let size = x.abs();
+/// [`expm1`] of one number, where not even lanes take both ways, up to 40 on both sides.
+#[inline(always)]
+fn expm1_one<V: One>(x: V) -> (V, bool) {
+    let size = x.get().abs();
     if size < SMALL {
         // This also keeps the sign of zero.
-        return if size < f64::EPSILON / 4.0 { x } else { expm1_small(x) };
+        return (if size < f64::EPSILON / 4.0 { x } else { expm1_small(x) }, true);
     }
-    if x < -38.0 {
-        return -1.0;
-    }
-    // Above this the 1 is lost in rounding.
-    if x > 40.0 || x.is_nan() {
-        return exp(x);
-    }
-    expm1_main(x)
-}
-
-/// Clears the lower half of a significand.
-#[inline(always)]
-fn upper<V: Lanes>(x: V) -> V {
-    V::from_bits(V::and(x.bits(), V::bits_of(0xffff_ffff_f800_0000)))
+    (expm1_main(x), size < 40.0)
 }
 
 /// [`tanh`] by its series; of -0 it is 0.
@@ -235,11 +230,13 @@ fn upper<V: Lanes>(x: V) -> V {
 fn tanh_small<V: Lanes>(x: V) -> V {
     let z = x * x;
     let z2 = z * z;
-    let low = (V::of(-0.3333333333333333) + z * V::of(0.13333333333333322))
-        + z2 * (V::of(-0.05396825396814255) + z * V::of(0.021869488494019252));
-    let high =
-        (V::of(-0.008863227937906332) + z * V::of(0.003591425168715302)) + z2 * V::of(-0.00142349240378453);
-    x + x * (z * (low + (z2 * z2) * high))
+    let pair = |a: f64, b: f64| z.fma(V::of(b), V::of(a));
+    let low = z2.fma(
+        pair(-0.05396825396814255, 0.021869488494019252),
+        pair(-0.3333333333333333, 0.13333333333333322),
+    );
+    let high = z2.fma(V::of(-0.00142349240378453), pair(-0.008863227937906332, 0.003591425168715302));
+    (x * z).fma((z2 * z2).fma(high, low), x)
 }
 
 /// [`tanh`] of a size past its series: 1 - 2 / (exp(2x) + 1), with the divisor and the
@@ -249,18 +246,13 @@ fn tanh_main<V: Lanes>(size: V) -> V {
     let (one, two) = (V::of(1.0), V::of(2.0));
     let p = split(two * size);
     let head = scaled(&p);
-    let sum = head + one;
-    let lost = one - (sum - head);
-    let more = head * p.rest;
-    let divisor = sum + more;
-    let low = ((sum - divisor) + more) + lost;
+    let (begun, lost) = sum_ordered(head, one);
+    let divisor = head.fma(p.rest, begun);
+    let divisor_low = head.fma(p.rest, begun - divisor) + lost;
     let quotient = two / divisor;
-    let high = upper(quotient);
-    let first = upper(divisor);
-    let left = ((two - high * first) - high * (divisor - first)) - high * low;
-    let rest = left * (V::of(0.5) * quotient);
-    let main = one - high;
-    main + (((one - main) - high) - rest)
+    let over = quotient.fma(divisor_low, quotient.fma(divisor, -two));
+    let (main, lost) = sum_ordered(one, -quotient);
+    main + over.fma(V::of(0.5) * quotient, lost)
 }
 
 /// [`tanh`] up to 22 on both sides, the surroundings of zero left out.
@@ -271,19 +263,13 @@ pub fn tanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (y, V::both(size.le(V::of(22.0)), V::of(1e-9).le(size)))
 }
 
-/// Hyperbolic tangent.
-#[inline]
-pub fn tanh(x: f64) -> f64 {
-    let size = x.abs();
+/// [`tanh`] of one number likewise, up to 22 on both sides.
+#[inline(always)]
+fn tanh_one<V: One>(x: V) -> (V, bool) {
+    let size = x.get().abs();
     if size < SMALL {
         // This also keeps the sign of zero.
-        return if size < 1e-9 { x } else { tanh_small(x) };
+        return (if size < 1e-9 { x } else { tanh_small(x) }, true);
     }
-    if size > 22.0 {
-        return 1.0f64.copysign(x);
-    }
-    if x.is_nan() {
-        return x + x;
-    }
-    tanh_main(size).signed(x)
+    (tanh_main(V::new(size)).signed(x), size <= 22.0)
 }

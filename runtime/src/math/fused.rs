@@ -109,40 +109,40 @@ mod operators {
     }
 }
 
-/// Functions `name(x) = common, far`: the value of a function of lanes where its mask says that it
+/// Functions `name(x, ..) = common, far`: the value of a function of lanes where its mask says that it
 /// is good, else another expression. The code of the former is made twice, so that `fma` is an
 /// instruction in it where there is one.
 macro_rules! where_fused {
-    ($($(#[$doc:meta])* $name:ident($x:ident) = $common:ident, $far:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident($($x:ident),+) = $common:ident, $far:expr;)*) => {
         $($(#[$doc])*
         #[inline]
-        pub fn $name(x: f64) -> f64 {
+        pub fn $name($($x: f64),+) -> f64 {
             use $crate::math::lanes::One;
             #[cold]
             #[inline(never)]
-            fn far($x: f64) -> f64 {
+            fn far($($x: f64),+) -> f64 {
                 $far
             }
             #[inline(always)]
-            fn by<V: One>(x: f64) -> f64 {
-                let (y, good) = $common(V::new(x));
-                if good { y.get() } else { far(x) }
+            fn by<V: One>($($x: f64),+) -> f64 {
+                let (y, good) = $common($(V::new($x)),+);
+                if good { y.get() } else { far($($x),+) }
             }
             #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
             if $crate::math::has_fma() {
                 #[target_feature(enable = "fma")]
-                fn fused(x: f64) -> f64 {
-                    by::<$crate::math::fused::Fused>(x)
+                fn fused($($x: f64),+) -> f64 {
+                    by::<$crate::math::fused::Fused>($($x),+)
                 }
                 // SAFETY: the CPU has the instruction.
-                return unsafe { fused(x) };
+                return unsafe { fused($($x),+) };
             }
             // Apart, so that its registers are not saved where it is not called.
             #[inline(never)]
-            fn plain(x: f64) -> f64 {
-                by::<f64>(x)
+            fn plain($($x: f64),+) -> f64 {
+                by::<f64>($($x),+)
             }
-            plain(x)
+            plain($($x),+)
         })*
     };
 }

@@ -4,6 +4,7 @@
 
 use super::exp;
 use super::exp::exp_two;
+use super::fused::where_fused;
 use super::lanes::Lanes;
 use super::log_two::log_of_two;
 use super::two::{polynomial, sum, sum_ordered};
@@ -25,18 +26,12 @@ pub fn sigmoid_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (y + y * left, x.abs().lt(V::of(NEAR)))
 }
 
-/// Logistic function `1 / (1 + exp(-x))`, with full relative precision in both tails.
-#[inline]
-pub fn sigmoid(x: f64) -> f64 {
-    let (y, near) = sigmoid_common(x);
-    if near {
-        y
-    } else if x > 0.0 {
-        1.0
-    } else {
-        // What the divisor differs from 1 is lost in rounding.
-        exp(x)
-    }
+where_fused! {
+    /// Logistic function `1 / (1 + exp(-x))`, with full relative precision in both tails.
+    // Far out what the divisor differs from 1 is lost in rounding.
+    sigmoid(x) = sigmoid_common, if x > 0.0 { 1.0 } else { exp(x) };
+    /// `log(1 + exp(x))`, without overflow on the way.
+    softplus(x) = softplus_common, if x > 0.0 { x } else { exp(x) };
 }
 
 /// [`softplus`] up to [`NEAR`] on both sides: the larger of `x` and 0, and `log(1 + exp(-|x|))`.
@@ -53,17 +48,4 @@ pub fn softplus_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let above = V::select(V::of(0.0).lt(x), x, V::of(0.0));
     let (main, lost) = sum(above, tail);
     (main + (lost + tail_rest), size.lt(V::of(NEAR)))
-}
-
-/// `log(1 + exp(x))`, without overflow on the way.
-#[inline]
-pub fn softplus(x: f64) -> f64 {
-    let (y, near) = softplus_common(x);
-    if near {
-        y
-    } else if x > 0.0 {
-        x
-    } else {
-        exp(x)
-    }
 }

@@ -1,6 +1,7 @@
 //! Powers: exponential of a product, with the logarithm in two parts.
 
 use super::exp::{exp_of_two, exp_of_two_common};
+use super::fused::where_fused;
 use super::lanes::Lanes;
 use super::log_two::log_two;
 use super::two::sum_ordered;
@@ -24,14 +25,11 @@ fn pow_common<V: Lanes>(x: V, y: V) -> (V, V::Mask) {
     (power, V::both(fine, near))
 }
 
-/// `x` to the power `y`, with the special values of C99.
-#[inline]
-pub fn pow(x: f64, y: f64) -> f64 {
-    let (power, fine) = pow_common(x, y);
-    if fine { power } else { pow_special(x, y) }
+where_fused! {
+    /// `x` to the power `y`, with the special values of C99.
+    pow(x, y) = pow_common, pow_special(x, y);
 }
 
-#[cold]
 fn pow_special(x: f64, y: f64) -> f64 {
     if y == 0.0 || x == 1.0 {
         return 1.0;
