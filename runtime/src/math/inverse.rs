@@ -4,6 +4,7 @@
 //! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
 use super::atan_table::ATAN;
+use super::fused::where_fused;
 use super::lanes::Lanes;
 use super::two::{polynomial, root, sum, sum_ordered};
 use std::f64::consts::{FRAC_PI_2, PI};
@@ -66,11 +67,9 @@ pub fn atan_common<V: Lanes>(x: V) -> (V, V::Mask) {
     ((y + rest).signed(x), size.le(V::of(f64::INFINITY)))
 }
 
-/// Arc tangent.
-#[inline]
-pub fn atan(x: f64) -> f64 {
-    let (y, fine) = atan_common(x);
-    if fine { y } else { x + x }
+where_fused! {
+    /// Arc tangent.
+    atan(x) = atan_common, x + x;
 }
 
 /// `asin(t) - t` for `z = t^2` up to 1/4: interpolated at the Chebyshev points.
@@ -115,17 +114,13 @@ pub fn asin_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (V::select(small, size + bend, y).signed(x), size.lt(V::of(1.0)))
 }
 
-/// Arc sine.
-#[inline]
-pub fn asin(x: f64) -> f64 {
-    let (y, fine) = asin_common(x);
-    if fine {
-        y
-    } else if x.abs() == 1.0 {
+where_fused! {
+    /// Arc sine.
+    asin(x) = asin_common, if x.abs() == 1.0 {
         FRAC_PI_2.copysign(x)
     } else {
         f64::NAN
-    }
+    };
 }
 
 /// [`acos`] between -1 and 1.
@@ -144,19 +139,15 @@ pub fn acos_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (V::select(V::of(0.5).le(x), arc + arc_rest, back), size.lt(V::of(1.0)))
 }
 
-/// Arc cosine.
-#[inline]
-pub fn acos(x: f64) -> f64 {
-    let (y, fine) = acos_common(x);
-    if fine {
-        y
-    } else if x == 1.0 {
+where_fused! {
+    /// Arc cosine.
+    acos(x) = acos_common, if x == 1.0 {
         0.0
     } else if x == -1.0 {
         PI
     } else {
         f64::NAN
-    }
+    };
 }
 
 /// The angle, from 0 to a quarter turn, of the point `(b, a)`, neither negative; two parts, the
@@ -195,14 +186,11 @@ fn atan2_common<V: Lanes>(y: V, x: V) -> (V, V::Mask) {
     (angle.signed(y), V::both(inside(a), inside(b)))
 }
 
-/// Angle of the point `(x, y)`.
-#[inline]
-pub fn atan2(y: f64, x: f64) -> f64 {
-    let (angle, fine) = atan2_common(y, x);
-    if fine { angle } else { atan2_special(y, x) }
+where_fused! {
+    /// Angle of the point `(x, y)`.
+    atan2(y, x) = atan2_common, atan2_special(y, x);
 }
 
-#[cold]
 fn atan2_special(y: f64, x: f64) -> f64 {
     if x.is_nan() || y.is_nan() {
         return x + y;

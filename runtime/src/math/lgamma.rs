@@ -1,6 +1,7 @@
 //! Logarithm of the gamma function: polynomials around multiples of 1/8, the asymptotic series, and
 //! for negative arguments the product that is 1 where the result is 0.
 
+use super::fused::where_fused;
 use super::lanes::Lanes;
 use super::lgamma_table::LGAMMA;
 use super::log_two::{log_of_two, log_two};
@@ -116,14 +117,11 @@ pub fn lgamma_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (y + rest, V::both(V::of(1e-300).lt(x), x.lt(V::of(1e300))))
 }
 
-/// Logarithm of the absolute value of the gamma function.
-#[inline]
-pub fn lgamma(x: f64) -> f64 {
-    let (y, fine) = lgamma_common(x);
-    if fine { y } else { lgamma_special(x) }
+where_fused! {
+    /// Logarithm of the absolute value of the gamma function.
+    lgamma(x) = lgamma_common, lgamma_special(x);
 }
 
-#[cold]
 fn lgamma_special(x: f64) -> f64 {
     if x.is_nan() {
         x + x

@@ -3,6 +3,7 @@
 //!
 //! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
+use super::fused::where_fused;
 use super::lanes::Lanes;
 use super::log::{LN2, LN2_REST, table};
 use super::two::{polynomial, root, sum, sum_ordered};
@@ -68,14 +69,11 @@ pub fn log2_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (log2_normal(x.bits(), 0.0), fine)
 }
 
-/// Binary logarithm.
-#[inline]
-pub fn log2(x: f64) -> f64 {
-    let (y, fine) = log2_common(x);
-    if fine { y } else { log2_special(x) }
+where_fused! {
+    /// Binary logarithm.
+    log2(x) = log2_common, log2_special(x);
 }
 
-#[cold]
 fn log2_special(x: f64) -> f64 {
     if x > 0.0 && x < f64::MIN_POSITIVE {
         return log2_normal((x * (1u64 << 52) as f64).to_bits(), 52.0);
@@ -111,15 +109,12 @@ pub fn asinh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (y.signed(x), size.lt(V::of(LARGE)))
 }
 
-/// Inverse hyperbolic sine.
-#[inline]
-pub fn asinh(x: f64) -> f64 {
-    let (y, fine) = asinh_common(x);
-    if fine { y } else { log_of_double(x.abs()).copysign(x) }
+where_fused! {
+    /// Inverse hyperbolic sine.
+    asinh(x) = asinh_common, log_of_double(x.abs()).copysign(x);
 }
 
 /// `log(2x)` for a large `x`.
-#[cold]
 fn log_of_double(x: f64) -> f64 {
     if !x.is_finite() {
         return x + x;
@@ -138,19 +133,15 @@ pub fn acosh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (log_of_sum(x, s, s_low), V::both(V::of(1.0).lt(x), x.lt(V::of(LARGE))))
 }
 
-/// Inverse hyperbolic cosine.
-#[inline]
-pub fn acosh(x: f64) -> f64 {
-    let (y, fine) = acosh_common(x);
-    if fine {
-        y
-    } else if x < 1.0 {
+where_fused! {
+    /// Inverse hyperbolic cosine.
+    acosh(x) = acosh_common, if x < 1.0 {
         f64::NAN
     } else if x == 1.0 {
         0.0
     } else {
         log_of_double(x)
-    }
+    };
 }
 
 /// [`atanh`] between -1 and 1.
@@ -169,15 +160,11 @@ pub fn atanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (y.signed(x), size.lt(one))
 }
 
-/// Inverse hyperbolic tangent.
-#[inline]
-pub fn atanh(x: f64) -> f64 {
-    let (y, fine) = atanh_common(x);
-    if fine {
-        y
-    } else if x.abs() == 1.0 {
+where_fused! {
+    /// Inverse hyperbolic tangent.
+    atanh(x) = atanh_common, if x.abs() == 1.0 {
         f64::INFINITY.copysign(x)
     } else {
         f64::NAN
-    }
+    };
 }

@@ -3,6 +3,7 @@
 //!
 //! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
+use super::fused::where_fused;
 use super::lanes::Lanes;
 use super::two::{polynomial, root, sum};
 
@@ -46,17 +47,13 @@ pub fn cbrt_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (y.signed(x), V::both(V::of(f64::MIN_POSITIVE).le(size), size.lt(V::of(f64::INFINITY))))
 }
 
-/// Cube root.
-#[inline]
-pub fn cbrt(x: f64) -> f64 {
-    let (y, fine) = cbrt_common(x);
-    if fine {
-        y
-    } else if x == 0.0 || !x.is_finite() {
+where_fused! {
+    /// Cube root.
+    cbrt(x) = cbrt_common, if x == 0.0 || !x.is_finite() {
         x + x
     } else {
         cbrt_common(x * 2f64.powi(54)).0 * 2f64.powi(-18)
-    }
+    };
 }
 
 /// Beyond this half a significand may round up to infinity.
@@ -73,17 +70,13 @@ pub fn rsqrt_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (y + (V::of(0.5) * y) * left, V::both(V::of(0.0).lt(x), x.lt(V::of(LARGE))))
 }
 
-/// `1 / sqrt(x)`.
-#[inline]
-pub fn rsqrt(x: f64) -> f64 {
-    let (y, fine) = rsqrt_common(x);
-    if fine {
-        y
-    } else if (LARGE..f64::INFINITY).contains(&x) {
+where_fused! {
+    /// `1 / sqrt(x)`.
+    rsqrt(x) = rsqrt_common, if (LARGE..f64::INFINITY).contains(&x) {
         0.5 * rsqrt_common(0.25 * x).0
     } else {
         1.0 / x.sqrt()
-    }
+    };
 }
 
 /// [`hypot`] where the larger operand is between `1e-130` and `1e150`.
@@ -97,14 +90,11 @@ fn hypot_common<V: Lanes>(x: V, y: V) -> (V, V::Mask) {
     (y + rest, V::both(V::of(1e-260).lt(square), square.lt(V::of(1e300))))
 }
 
-/// Length of the vector `(x, y)`, without overflow on the way.
-#[inline]
-pub fn hypot(x: f64, y: f64) -> f64 {
-    let (length, fine) = hypot_common(x, y);
-    if fine { length } else { hypot_special(x, y) }
+where_fused! {
+    /// Length of the vector `(x, y)`, without overflow on the way.
+    hypot(x, y) = hypot_common, hypot_special(x, y);
 }
 
-#[cold]
 fn hypot_special(x: f64, y: f64) -> f64 {
     let (a, b) = (x.abs(), y.abs());
     if a == f64::INFINITY || b == f64::INFINITY {
