@@ -2,7 +2,8 @@
 //!
 //! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
-use super::lanes::Lanes;
+use super::fused::where_fused;
+use super::lanes::{Lanes, One};
 use super::log_table::LOG;
 
 /// `log(2)` as a multiple of `2^-42`.
@@ -18,9 +19,9 @@ const BIAS: u64 = 1 << 10;
 #[inline(always)]
 fn curve<V: Lanes>(r: V) -> V {
     let r2 = r * r;
-    let low = (V::of(1.0 / 3.0) - r * V::of(0.25)) + r2 * (V::of(0.2) - r * V::of(1.0 / 6.0));
-    let high = V::of(1.0 / 7.0) - r * V::of(0.125);
-    r2 * (r * (low + (r2 * r2) * high) - V::of(0.5))
+    let pair = |a: f64, b: f64| r.fma(V::of(b), V::of(a));
+    let low = r2.fma(pair(0.2, -1.0 / 6.0), pair(1.0 / 3.0, -0.25));
+    r2 * r.fma((r2 * r2).fma(pair(1.0 / 7.0, -0.125), low), V::of(-0.5))
 }
 
 /// `x = 2^k z` and `-log(inverse) = head + rest`, `z inverse = 1 + r + r_low` exactly.
@@ -28,6 +29,7 @@ pub struct Row<V: Lanes> {
     pub k: V,
     /// The part of `x` that is `2^k`, as an exponent to subtract.
     pub scale: V::Bits,
+    pub z: V,
     pub inverse: V,
     pub head: V,
     pub rest: V,
@@ -49,17 +51,17 @@ pub fn table<V: Lanes>(bits: V::Bits, moved: f64) -> Row<V> {
     let z = V::from_bits(V::minus(bits, scale));
     // In two parts, so that both products are exact.
     let upper = V::from_bits(V::and(z.bits(), V::bits_of(!0xffff_ffff)));
-    Row { k, scale, inverse, head, rest, r: upper * inverse - V::of(1.0), r_low: (z - upper) * inverse }
+    Row { k, scale, z, inverse, head, rest, r: upper * inverse - V::of(1.0), r_low: (z - upper) * inverse }
 }
 
 /// `log(x) + extra` for positive normal bits, whose exponent `moved` lowers.
 #[inline(always)]
 fn normal<V: Lanes>(bits: V::Bits, moved: f64, extra: V) -> V {
-    let Row { k, head, rest, r, r_low, .. } = table::<V>(bits, moved);
-    let r = r + r_low;
-    let base = k * V::of(LN2) + head;
+    let Row { k, z, inverse, head, rest, .. } = table::<V>(bits, moved);
+    let r = z.fma(inverse, V::of(-1.0));
+    let base = k.fma(V::of(LN2), head);
     let high = base + r;
-    let low = ((base - high) + r) + (k * V::of(LN2_REST) + rest);
+    let low = ((base - high) + r) + k.fma(V::of(LN2_REST), rest);
     high + (low + (curve(r) + extra))
 }
 
@@ -70,14 +72,19 @@ pub fn log_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (normal(x.bits(), 0.0, V::of(0.0)), fine)
 }
 
-/// Natural logarithm.
-#[inline]
-pub fn log(x: f64) -> f64 {
-    let (y, fine) = log_common(x);
-    if fine { y } else { log_special(x) }
+where_fused! {
+    /// Natural logarithm.
+    log(x) = log_common, log_special(x);
+    /// `log(1 + x)`, precise near zero.
+    log1p(x) = log1p_one, if x == -1.0 {
+        f64::NEG_INFINITY
+    } else if x < -1.0 {
+        f64::NAN
+    } else {
+        x + x
+    };
 }
 
-#[cold]
 fn log_special(x: f64) -> f64 {
     if x == 0.0 {
         f64::NEG_INFINITY
@@ -111,20 +118,12 @@ pub fn log1p_common<V: Lanes>(x: V) -> (V, V::Mask) {
     (y, V::both(V::of(-1.0).lt(x), x.lt(V::of(f64::INFINITY))))
 }
 
-/// `log(1 + x)`, precise near zero.
-#[inline]
-pub fn log1p(x: f64) -> f64 {
-    if x.abs() < SMALL {
-        return x + curve(x);
+/// [`log1p`] of one number, where not even lanes take both ways.
+#[inline(always)]
+fn log1p_one<V: One>(x: V) -> (V, bool) {
+    let value = x.get();
+    if value.abs() < SMALL {
+        return (x + curve(x), true);
     }
-    if !(x > -1.0 && x < f64::INFINITY) {
-        return if x == -1.0 {
-            f64::NEG_INFINITY
-        } else if x < -1.0 {
-            f64::NAN
-        } else {
-            x + x
-        };
-    }
-    log1p_main(x)
+    (log1p_main(x), value > -1.0 && value < f64::INFINITY)
 }
