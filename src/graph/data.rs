@@ -1,8 +1,10 @@
 //! The graph: inputs first, then nodes, each using only smaller value ids.
 
 use crate::graph::error::{GraphError, GraphErrorKind};
+use crate::graph::intern::{TypeId, TypeTable};
 use crate::graph::types::{DType, NodeId, Shape, ValueId, ValueType};
-use crate::ops::{Emitter, Literal, Op, OpError, Operand, Prim, Results, Value};
+use crate::ops::{Emitter, Literal, Op, OpError, Operand, Prim, Results, Value, make};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
@@ -64,10 +66,11 @@ pub enum Origin {
     Node(NodeId),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Type and node of a value; the node of an input means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ValueInfo {
-    ty: ValueType,
-    origin: Origin,
+    ty: TypeId,
+    node: NodeId,
 }
 
 /// A static-shape tensor graph in SSA form. Made by [`crate::Builder`], by the
@@ -78,6 +81,7 @@ struct ValueInfo {
 /// are equal where they are clones of each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
+    types: TypeTable,
     values: Vec<ValueInfo>,
     inputs: Vec<Input>,
     nodes: Vec<Node>,
@@ -93,6 +97,7 @@ impl Graph {
     /// An empty graph with room for inputs and nodes.
     pub(crate) fn with_capacity(inputs: usize, nodes: usize) -> Graph {
         Graph {
+            types: TypeTable::default(),
             values: Vec::with_capacity(inputs + nodes),
             inputs: Vec::with_capacity(inputs),
             nodes: Vec::with_capacity(nodes),
@@ -149,7 +154,20 @@ impl Graph {
     /// Type of a value of this graph.
     #[inline]
     pub fn ty(&self, value: ValueId) -> &ValueType {
-        &self.values[value.index()].ty
+        self.types.get(self.values[value.index()].ty)
+    }
+
+    /// The types of the values.
+    #[cfg(feature = "jit")]
+    pub(crate) fn types(&self) -> &TypeTable {
+        &self.types
+    }
+
+    /// Which of the types a value has.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub(crate) fn type_id(&self, value: ValueId) -> TypeId {
+        self.values[value.index()].ty
     }
 
     /// Shape of a value of this graph.
@@ -159,7 +177,10 @@ impl Graph {
 
     /// Where a value comes from.
     pub fn origin(&self, value: ValueId) -> Origin {
-        self.values[value.index()].origin
+        match value.index() < self.inputs.len() {
+            true => Origin::Input(value.index() as u32),
+            false => Origin::Node(self.values[value.index()].node),
+        }
     }
 
     /// Whether the id is one of this graph's.
@@ -198,9 +219,9 @@ impl Graph {
             return Err(OpError::TooLarge { op: "input", ty });
         }
         let id = self.next_id("input")?;
-        let origin = Origin::Input(self.inputs.len() as u32);
+        let ty = self.types.id(&ty);
         self.inputs.push(Input { name: name.into() });
-        self.values.push(ValueInfo { ty, origin });
+        self.values.push(ValueInfo { ty, node: NodeId::new(0) });
         Ok(id)
     }
 
@@ -227,7 +248,12 @@ impl Graph {
         }
         let moved =
             |v: ValueId| if v.index() < inputs { v } else { ValueId::new((v.index() + shift) as u32) };
-        self.values.extend_from_slice(&graph.values[inputs..]);
+        let mut ids = vec![None; graph.types.len()];
+        self.values.extend(graph.values[inputs..].iter().map(|&ValueInfo { ty, node }| {
+            let id = &mut ids[ty.index()];
+            let ty = *id.get_or_insert_with(|| self.types.id(graph.types.get(ty)));
+            ValueInfo { ty, node }
+        }));
         self.nodes.extend(graph.nodes.iter().map(|node| Node {
             op: node.op.clone(),
             operands: node.operands.iter().map(|&v| moved(v)).collect(),
@@ -240,23 +266,39 @@ impl Graph {
 
     /// Appends a node after checking it.
     pub(crate) fn push(&mut self, op: Op, operands: &[ValueId], source: Source) -> Result<Results, OpError> {
-        let views: SmallVec<[Operand<'_>; 4]> =
-            operands.iter().map(|&v| Operand { ty: self.ty(v), literal: self.indices(v) }).collect();
-        let types = op.infer(&views)?;
-        drop(views);
+        let types = match self.kept_type(&op, operands) {
+            Some(ty) => SmallVec::<[TypeId; 1]>::from_buf([ty]),
+            None => self.infer(&op, operands)?,
+        };
         let first = self.next_id(op.name())?;
         if ValueId::from_usize(self.values.len() + types.len()).is_none() {
             return Err(OpError::TooManyValues { op: op.name() });
         }
         let node = NodeId::new(self.nodes.len() as u32);
         let results = types.len() as u32;
-        for ty in types {
-            self.values.push(ValueInfo { ty, origin: Origin::Node(node) });
-        }
+        self.values.extend(types.into_iter().map(|ty| ValueInfo { ty, node }));
         let node = Node { op, operands: SmallVec::from_slice(operands), first, results, source };
         let ids = node.results().collect();
         self.nodes.push(node);
         Ok(ids)
+    }
+
+    /// The type of an op's result where it is that of its operands without a closer look.
+    #[inline]
+    fn kept_type(&self, op: &Op, operands: &[ValueId]) -> Option<TypeId> {
+        let (&first, rest) = operands.split_first()?;
+        let id = |v: ValueId| self.values[v.index()].ty;
+        let ty = id(first);
+        let same = op.keeps_type_of(operands.len()) && rest.iter().all(|&v| id(v) == ty);
+        (same && self.types.get(ty).dtype.is_float()).then_some(ty)
+    }
+
+    fn infer(&mut self, op: &Op, operands: &[ValueId]) -> Result<SmallVec<[TypeId; 1]>, OpError> {
+        let views: SmallVec<[Operand<'_>; 4]> =
+            operands.iter().map(|&v| Operand { ty: self.ty(v), literal: self.indices(v) }).collect();
+        let types = op.infer(&views)?;
+        drop(views);
+        Ok(types.iter().map(|ty| self.types.id(ty)).collect())
     }
 
     pub(crate) fn set_outputs(&mut self, outputs: Vec<ValueId>) {
@@ -303,7 +345,7 @@ impl Graph {
 impl Hash for Graph {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.inputs.hash(state);
-        self.values[..self.inputs.len()].iter().for_each(|value| value.ty.hash(state));
+        self.input_values().for_each(|value| self.ty(value).hash(state));
         self.nodes.len().hash(state);
         for node in &self.nodes {
             node.op.hash(state);
@@ -376,12 +418,14 @@ pub struct Recorder {
     graph: Graph,
     source: Source,
     trace: Trace,
+    /// Scalar constants that were emitted, by element type and bits: what is the same is shared.
+    scalars: FxHashMap<(DType, u64), Op>,
 }
 
 impl Recorder {
     /// Continues a graph.
     pub fn new(graph: Graph) -> Recorder {
-        Recorder { graph, source: None, trace: Trace::default() }
+        Recorder { graph, source: None, trace: Trace::default(), scalars: FxHashMap::default() }
     }
 
     /// Continues the copy of a graph whose nodes have kept their ids.
@@ -414,6 +458,15 @@ impl Emitter for Recorder {
 
     fn ty(&self, value: ValueId) -> &ValueType {
         self.graph.ty(value)
+    }
+
+    fn fill(&mut self, dtype: DType, shape: &Shape, value: f64) -> Result<ValueId, OpError> {
+        let op = || make::constant(Literal::filled(dtype, shape, value));
+        let op = match shape.is_scalar() {
+            true => self.scalars.entry((dtype, value.to_bits())).or_insert_with(op).clone(),
+            false => op(),
+        };
+        Ok(self.emit(op, &[])?[0])
     }
 
     fn attribute(&mut self, node: NodeId, source: Source) {

@@ -8,6 +8,7 @@ mod dot;
 mod draw;
 mod einsum;
 mod error;
+mod intern;
 mod linear;
 mod loops;
 mod movement;
@@ -23,6 +24,8 @@ pub use builder::{Builder, IntoElements, Var};
 pub use data::{Graph, Input, Node, Origin, Recorder, Source};
 pub(crate) use data::{Step, Trace};
 pub use error::{GraphError, GraphErrorKind};
+#[cfg(feature = "jit")]
+pub(crate) use intern::{TypeId, TypeTable};
 pub use linear::Triangle;
 pub use reduce::KeepDims;
 pub use types::{DType, MAX_TENSOR_BYTES, NodeId, Shape, ValueId, ValueType, dtype};

@@ -5,8 +5,8 @@
 //! Every bit is kept: to a sum of some terms the zeros of the others add nothing, but that it is
 //! not -0.
 
-use crate::graph::{ValueId, ValueType};
-use crate::lower::core::{Core, CoreNode, Kind};
+use crate::graph::{TypeId, ValueId, ValueType};
+use crate::lower::core::{Core, Kind};
 use crate::ops::{Literal, MapFn, Op, Prim, make};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -31,16 +31,16 @@ struct Sum {
 /// What a pad by zeros along one axis leaves of it: the axis and the part that its operand covers.
 fn padded(core: &Core, v: ValueId) -> Option<(usize, Range<usize>)> {
     let node = core.node(v);
-    if node.kind != Kind::Prim(Prim::Pad) || node.attrs().ints(2).iter().any(|&v| v != 0) {
+    if node.kind != Kind::Prim(Prim::Pad) || node.attrs.ints(2).iter().any(|&v| v != 0) {
         return None;
     }
-    if node.attrs().float(3).to_bits() != 0 {
+    if node.attrs.float(3).to_bits() != 0 {
         return None;
     }
     let inner = core.node(node.operands[0]).shape().dims();
     let mut moved = (0..inner.len()).filter(|&a| inner[a] != node.shape().dims()[a]);
     let (axis, None) = (moved.next()?, moved.next()) else { return None };
-    let from = node.attrs().sizes(0)[axis];
+    let from = node.attrs.sizes(0)[axis];
     Some((axis, from..from + inner[axis]))
 }
 
@@ -49,34 +49,35 @@ pub fn assemble(mut core: Core) -> Core {
     let sums = find(&core);
     let Some(&(first, _)) = sums.first() else { return core };
     // What comes before the first sum stays as it is, and that is most as a rule.
-    let rest = core.nodes.split_off(first);
+    let rest = core.split_off(first);
     let mut sums = sums.into_iter().peekable();
-    let mut out = Rebuilt { core, first, map: Vec::with_capacity(rest.len()) };
-    for (i, mut node) in (first..).zip(rest) {
-        let id = match sums.next_if(|(top, _)| *top == i) {
-            Some((_, sum)) => out.put_together(&node, &sum),
-            None => {
-                node.operands.iter_mut().for_each(|v| *v = out.now(*v));
-                out.push(node)
+    let mut out = Rebuilt { core, first, map: Vec::with_capacity(rest.len()), origin: 0 };
+    for at in 0..rest.len() {
+        let id = match sums.next_if(|(top, _)| *top == first + at) {
+            Some((_, sum)) => {
+                out.origin = rest.origin(at);
+                out.put_together(rest.ty(at), &sum)
             }
+            None => out.core.push_again(&rest, at, now(first, &out.map)),
         };
         out.map.push(id);
     }
-    out.core.outputs = out.core.outputs.iter().map(|&v| out.now(v)).collect();
-    out.core
+    let Rebuilt { mut core, map, .. } = out;
+    core.outputs = core.outputs.iter().copied().map(now(first, &map)).collect();
+    core
 }
 
 /// The sums worth it, by the node that ends them.
 fn find(core: &Core) -> Vec<(usize, Sum)> {
-    let n = core.nodes.len();
-    let pads = core.nodes.iter().filter(|node| node.kind == Kind::Prim(Prim::Pad)).count();
+    let n = core.len();
+    let pads = core.ids().filter(|&v| core.kind(v) == Kind::Prim(Prim::Pad)).count();
     if pads < FEWEST {
         return Vec::new();
     }
     let live = core.live();
     let mut users = vec![0u32; n];
-    for node in core.nodes.iter().zip(&live).filter(|(_, live)| **live).map(|(node, _)| node) {
-        node.operands.iter().for_each(|v| users[v.index()] += 1);
+    for v in core.ids().filter(|v| live[v.index()]) {
+        core.operands(v).iter().for_each(|v| users[v.index()] += 1);
     }
     core.outputs.iter().for_each(|v| users[v.index()] += 1);
     // Padded pieces in the chain of sums that ends at a node; the chain goes on where more are.
@@ -84,11 +85,10 @@ fn find(core: &Core) -> Vec<(usize, Sum)> {
     let mut inside = vec![false; n];
     // Of a sum in a chain, where the chain goes on and the term it adds.
     let mut steps: Vec<Option<(ValueId, ValueId)>> = vec![None; n];
-    for i in (0..n).filter(|&i| live[i]) {
-        if padded(core, ValueId::new(i as u32)).is_some() {
+    for (i, v) in core.ids().enumerate().filter(|&(i, _)| live[i]) {
+        if padded(core, v).is_some() {
             pieces[i] = 1;
-        } else if let (Kind::Map(MapFn::Add), &[a, b]) =
-            (core.nodes[i].kind, core.nodes[i].operands.as_slice())
+        } else if let (Kind::Map(MapFn::Add), &[a, b]) = (core.kind(v), core.operands(v))
             && a != b
         {
             // A sum that others use too is a term like any other.
@@ -156,27 +156,29 @@ fn few_cuts(sum: &Sum) -> bool {
     parts <= CUTS * sum.terms.len()
 }
 
+/// The new id of a value, where nodes from `first` on have the ids `map`.
+fn now(first: usize, map: &[ValueId]) -> impl Fn(ValueId) -> ValueId {
+    move |before| before.index().checked_sub(first).map_or(before, |i| map[i])
+}
+
 struct Rebuilt {
     core: Core,
     /// The first node that may have another id than before.
     first: usize,
     /// The new ids from there on.
     map: Vec<ValueId>,
+    /// Where the sum at hand was expanded from.
+    origin: u32,
 }
 
 impl Rebuilt {
-    /// The new id of a node.
-    fn now(&self, before: ValueId) -> ValueId {
-        before.index().checked_sub(self.first).map_or(before, |i| self.map[i])
+    fn push(&mut self, kind: Kind, op: Op, operands: &[ValueId], ty: TypeId) -> ValueId {
+        self.core.push(kind, op.attrs, operands, ty, self.origin)
     }
 
-    fn push(&mut self, node: CoreNode) -> ValueId {
-        self.core.nodes.push(node);
-        ValueId::new(self.core.nodes.len() as u32 - 1)
-    }
-
-    fn put_together(&mut self, top: &CoreNode, sum: &Sum) -> ValueId {
-        let (axis, extent) = (sum.axis, top.shape().dims()[sum.axis]);
+    fn put_together(&mut self, top: TypeId, sum: &Sum) -> ValueId {
+        let ValueType { dtype, shape } = self.core.types.get(top).clone();
+        let (axis, extent) = (sum.axis, shape.dims()[sum.axis]);
         let cuts = sum.cuts(extent);
         // By interval, the terms that cover it, first to last.
         let mut covering: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); cuts.len() - 1];
@@ -186,57 +188,38 @@ impl Rebuilt {
             let end = cuts.partition_point(|&c| c < range.end);
             covering[first..end].iter_mut().for_each(|list| list.push(i as u32));
         }
-        let mut parts: SmallVec<[ValueId; 3]> = SmallVec::new();
+        let add = Kind::Map(MapFn::Add);
+        let mut parts: Vec<ValueId> = Vec::with_capacity(covering.len());
         for (list, ends) in covering.iter().zip(cuts.windows(2)) {
-            let mut dims = top.shape().dims().to_vec();
+            let mut dims = shape.dims().to_vec();
             dims[axis] = ends[1] - ends[0];
-            let ty = ValueType::new(top.ty.dtype, dims);
-            let made = |kind, op: Op, operands: &[ValueId]| CoreNode {
-                kind,
-                op,
-                operands: SmallVec::from_slice(operands),
-                ty: ty.clone(),
-                origin: top.origin,
-            };
+            let zero = Literal::filled(dtype, dims, 0.0);
+            let ty = self.core.types.id(zero.ty());
             let mut total = None;
             for &i in list {
-                let piece = self.piece(&sum.terms[i as usize], axis, ends, &made);
+                let piece = self.piece(&sum.terms[i as usize], axis, ends, ty);
                 total = Some(match total {
                     None => piece,
-                    Some(total) => self.push(made(Kind::Map(MapFn::Add), make::add(), &[total, piece])),
+                    Some(total) => self.push(add, make::add(), &[total, piece], ty),
                 });
             }
             if list.len() < sum.terms.len() {
-                let zero = make::constant(Literal::filled(ty.dtype, ty.shape.clone(), 0.0));
-                let zero = self.push(made(Kind::Prim(Prim::Const), zero, &[]));
+                let zero = self.push(Kind::Prim(Prim::Const), make::constant(zero), &[], ty);
                 total = Some(match total {
                     None => zero,
-                    Some(total) => self.push(made(Kind::Map(MapFn::Add), make::add(), &[total, zero])),
+                    Some(total) => self.push(add, make::add(), &[total, zero], ty),
                 });
             }
             parts.extend(total);
         }
-        let concat = make::concat(axis);
-        self.push(CoreNode {
-            kind: Kind::Prim(Prim::Concat),
-            op: concat,
-            operands: parts,
-            ty: top.ty.clone(),
-            origin: top.origin,
-        })
+        self.push(Kind::Prim(Prim::Concat), make::concat(axis), &parts, top)
     }
 
     /// What a term has in an interval.
-    fn piece(
-        &mut self,
-        term: &Term,
-        axis: usize,
-        ends: &[usize],
-        made: &dyn Fn(Kind, Op, &[ValueId]) -> CoreNode,
-    ) -> ValueId {
-        let value = self.now(term.value);
+    fn piece(&mut self, term: &Term, axis: usize, ends: &[usize], ty: TypeId) -> ValueId {
+        let value = now(self.first, &self.map)(term.value);
         let (source, start) = match &term.covers {
-            Some(range) => (self.core.node(value).operands[0], range.start),
+            Some(range) => (self.core.operands(value)[0], range.start),
             None => (value, 0),
         };
         let dims = self.core.node(source).shape().dims();
@@ -246,6 +229,6 @@ impl Rebuilt {
         let (mut from, mut to) = (vec![0; dims.len()], dims.to_vec());
         (from[axis], to[axis]) = (ends[0] - start, ends[1] - start);
         let slice = make::slice(&from, &to, &vec![1; from.len()]);
-        self.push(made(Kind::Prim(Prim::Slice), slice, &[source]))
+        self.push(Kind::Prim(Prim::Slice), slice, &[source], ty)
     }
 }

@@ -60,11 +60,11 @@ impl Scheduler<'_> {
                 Ok(out)
             }
             Kind::Callback(number) => {
-                let Some(op) = node.op.custom() else {
+                let Some(op) = node.attrs.custom() else {
                     return Err(LowerError::Internal("a callback of another op"));
                 };
                 let mut inputs = Vec::with_capacity(node.operands.len());
-                for &v in &node.operands {
+                for &v in node.operands {
                     inputs.push(self.materialise(v)?);
                 }
                 let first = id.index() as u32 - number;
@@ -91,10 +91,10 @@ impl Scheduler<'_> {
             return Ok(self.target(id));
         }
         let shape = |i: usize| node.operands.get(i).map(|&v| self.core.node(v).shape());
-        let dims = array_dims(f, node.attrs(), shape(0).unwrap_or(node.shape()), shape(1));
+        let dims = array_dims(f, node.attrs, shape(0).unwrap_or(node.shape()), shape(1));
         let lens = f.lens(&dims).ok_or(LowerError::TooLarge)?;
         let mut operands: SmallVec<[BufId; 2]> = SmallVec::new();
-        for &v in &node.operands {
+        for &v in node.operands {
             operands.push(self.materialise(v)?);
         }
         let scratch = (lens.scratch > 0).then(|| {
@@ -107,8 +107,8 @@ impl Scheduler<'_> {
         Ok(out)
     }
 
-    fn index_dims(&self, node: &CoreNode, prim: Prim) -> IndexDims {
-        let axis = node.attrs().int(0) as usize;
+    fn index_dims(&self, node: CoreNode<'_>, prim: Prim) -> IndexDims {
+        let axis = node.attrs.int(0) as usize;
         let source = self.core.node(node.operands[0]).shape().dims();
         let index = self.core.node(node.operands[1]).shape();
         let count = match prim {
@@ -120,7 +120,7 @@ impl Scheduler<'_> {
             axis: source[axis],
             inner: source[axis + 1..].iter().product(),
             count,
-            mode: if node.attrs().flag(1) { MODE_SKIP } else { MODE_ERROR },
+            mode: if node.attrs.flag(1) { MODE_SKIP } else { MODE_ERROR },
             node: node.origin,
         }
     }
@@ -134,7 +134,7 @@ impl Scheduler<'_> {
         if node.ty.numel() == 0 {
             return Ok(self.target(id));
         }
-        let (stride, dilation) = (node.attrs().sizes(1), node.attrs().sizes(2));
+        let (stride, dilation) = (node.attrs.sizes(1), node.attrs.sizes(2));
         let (rank, moved) = (node.shape().rank(), stride.len());
         let lead = rank - moved;
         let own = node.shape().strides();

@@ -5,12 +5,10 @@ use crate::graph::{DType, Shape, ValueId};
 use crate::lower::LowerError;
 use crate::lower::core::{CoreNode, Kind};
 use crate::lower::plan::{Args, Def, ScalarId};
-use crate::lower::schedule::{Scheduler, by_many};
-use crate::ops::{MapFn, Prim, Reduction, around};
+use crate::lower::schedule::{Scalars, Scheduler, by_many};
+use crate::ops::{Literal, MapFn, Prim, Reduction, around};
 use cotangent_runtime::array::ArrayFn;
 use smallvec::{SmallVec, smallvec};
-
-type Elements = SmallVec<[ScalarId; 2]>;
 
 /// Unrolls one node whose operands have been scheduled.
 pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
@@ -20,11 +18,22 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
         // Loaded where they are used.
         Kind::Input(_) | Kind::Prim(Prim::Const) => return Ok(()),
         // The extents beside an empty one may be vast.
-        _ if node.ty.numel() == 0 => Elements::default(),
+        _ if node.ty.numel() == 0 => Scalars::default(),
         // Its elements are read from there.
         Kind::Map(_) if by_many(node) && !s.points => {
             s.memory[id.index()] = Some(s.call(id)?);
             return Ok(());
+        }
+        // Most nodes of large graphs.
+        Kind::Map(f) if node.ty.numel() == 1 => {
+            let args = match *node.operands {
+                [a] => Args::new(&[s.element(a, 0)?]),
+                [a, b] => Args::new(&[s.element(a, 0)?, s.element(b, 0)?]),
+                [a, b, c] => Args::new(&[s.element(a, 0)?, s.element(b, 0)?, s.element(c, 0)?]),
+                _ => return Err(LowerError::Internal("a function of many operands")),
+            };
+            let scalar = s.scalar(node.ty.dtype, Def::Map(f, args));
+            return s.elements.set(id, &[scalar]);
         }
         Kind::Map(f) => map(s, node, f)?,
         Kind::Callback(_) | Kind::Loop(_) => {
@@ -50,20 +59,12 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
             Prim::RandomBits => return Err(LowerError::Internal("random bits are not unrolled")),
         },
     };
-    s.elements[id.index()] = Some(elements);
-    Ok(())
+    s.elements.set(id, &elements)
 }
 
-fn map(s: &mut Scheduler<'_>, node: &CoreNode, f: MapFn) -> Result<Elements, LowerError> {
-    if node.ty.numel() == 1 {
-        let mut args = SmallVec::<[ScalarId; 3]>::new();
-        for &v in &node.operands {
-            args.push(s.element(v, 0)?);
-        }
-        return Ok(smallvec![s.scalar(node.ty.dtype, Def::Map(f, Args::new(&args)))]);
-    }
+fn map(s: &mut Scheduler<'_>, node: CoreNode<'_>, f: MapFn) -> Result<Scalars, LowerError> {
     let operands =
-        node.operands.iter().map(|&v| s.scalars(v)).collect::<Result<SmallVec<[Elements; 3]>, _>>()?;
+        node.operands.iter().map(|&v| s.scalars(v)).collect::<Result<SmallVec<[Scalars; 3]>, _>>()?;
     Ok((0..node.ty.numel())
         .map(|i| {
             let args: SmallVec<[ScalarId; 3]> = operands.iter().map(|x| x[i]).collect();
@@ -88,11 +89,11 @@ fn signed_strides(shape: &Shape) -> SmallVec<[isize; 4]> {
     shape.strides().iter().map(|&v| v as isize).collect()
 }
 
-fn view(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, LowerError> {
+fn view(s: &mut Scheduler<'_>, node: CoreNode<'_>, prim: Prim) -> Result<Scalars, LowerError> {
     let source = node.operands[0];
     let from = s.core.node(source).shape().clone();
     let own = signed_strides(&from);
-    let sizes = |i: usize| node.attrs().sizes(i);
+    let sizes = |i: usize| node.attrs.sizes(i);
     let (strides, start): (SmallVec<[isize; 4]>, isize) = match prim {
         Prim::Broadcast => {
             let lead = node.shape().rank() - from.rank();
@@ -128,13 +129,13 @@ fn windows(own: &[isize], stride: &[usize], dilation: &[usize]) -> SmallVec<[isi
 }
 
 /// Sums of overlapping windows: for one place the kernel's positions ascend.
-fn fold(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+fn fold(s: &mut Scheduler<'_>, node: CoreNode<'_>) -> Result<Scalars, LowerError> {
     let x = s.scalars(node.operands[0])?;
     let zero = constant(s, node.ty.dtype, 0.0);
-    let mut out: Elements = smallvec![zero; node.ty.numel()];
+    let mut out: Scalars = smallvec![zero; node.ty.numel()];
     let dims = s.core.node(node.operands[0]).shape().clone();
     let own = signed_strides(&dims);
-    let (stride, dilation) = (node.attrs().sizes(1), node.attrs().sizes(2));
+    let (stride, dilation) = (node.attrs.sizes(1), node.attrs.sizes(2));
     let places = windows(&signed_strides(node.shape()), &stride, &dilation);
     let cut = node.shape().rank();
     // The window axes outermost.
@@ -148,20 +149,14 @@ fn fold(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> 
 }
 
 fn constant(s: &mut Scheduler<'_>, dtype: DType, value: f64) -> ScalarId {
-    let bits = match dtype {
-        DType::F64 => value.to_bits(),
-        DType::F32 => u64::from((value as f32).to_bits()),
-        DType::I64 => value as i64 as u64,
-        DType::Bool => u64::from(value != 0.0),
-    };
-    s.scalar(dtype, Def::Const(bits))
+    s.scalar(dtype, Def::Const(Literal::bits_of(dtype, value)))
 }
 
-fn pad(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+fn pad(s: &mut Scheduler<'_>, node: CoreNode<'_>) -> Result<Scalars, LowerError> {
     let x = s.scalars(node.operands[0])?;
-    let fill = constant(s, node.ty.dtype, node.attrs().float(3));
+    let fill = constant(s, node.ty.dtype, node.attrs.float(3));
     let mut out = vec![fill; node.ty.numel()];
-    let (lo, inner) = (node.attrs().sizes(0), node.attrs().sizes(2));
+    let (lo, inner) = (node.attrs.sizes(0), node.attrs.sizes(2));
     let own = signed_strides(node.shape());
     let start = (0..own.len()).map(|a| lo[a] as isize * own[a]).sum();
     let strides: SmallVec<[isize; 4]> = (0..own.len()).map(|a| own[a] * (inner[a] as isize + 1)).collect();
@@ -174,11 +169,11 @@ fn pad(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
     Ok(out.into())
 }
 
-fn concat(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
-    let axis = node.attrs().int(0) as usize;
+fn concat(s: &mut Scheduler<'_>, node: CoreNode<'_>) -> Result<Scalars, LowerError> {
+    let axis = node.attrs.int(0) as usize;
     let outer: usize = node.shape().dims()[..axis].iter().product();
     let mut parts = Vec::with_capacity(node.operands.len());
-    for &v in &node.operands {
+    for &v in node.operands {
         let run: usize = s.core.node(v).shape().dims()[axis..].iter().product();
         parts.push((s.scalars(v)?, run));
     }
@@ -232,7 +227,7 @@ fn lanes(
     lanes.first().copied().unwrap_or_else(|| constant(s, dtype, 0.0))
 }
 
-fn reduce(s: &mut Scheduler<'_>, node: &CoreNode, kind: Reduction) -> Result<Elements, LowerError> {
+fn reduce(s: &mut Scheduler<'_>, node: CoreNode<'_>, kind: Reduction) -> Result<Scalars, LowerError> {
     let dtype = node.ty.dtype;
     let x = s.scalars(node.operands[0])?;
     if kind == Reduction::Dot {
@@ -243,7 +238,7 @@ fn reduce(s: &mut Scheduler<'_>, node: &CoreNode, kind: Reduction) -> Result<Ele
             .collect());
     }
     let shape = s.core.node(node.operands[0]).shape().clone();
-    let axes = node.attrs().sizes(0);
+    let axes = node.attrs.sizes(0);
     let own = signed_strides(&shape);
     let pick = |reduced: bool| -> (Vec<usize>, Vec<isize>) {
         (0..shape.rank()).filter(|a| axes.contains(a) == reduced).map(|a| (shape.dims()[a], own[a])).unzip()
@@ -256,7 +251,7 @@ fn reduce(s: &mut Scheduler<'_>, node: &CoreNode, kind: Reduction) -> Result<Ele
         .collect())
 }
 
-fn matmul(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+fn matmul(s: &mut Scheduler<'_>, node: CoreNode<'_>) -> Result<Scalars, LowerError> {
     let dtype = node.ty.dtype;
     let (a, b) = (s.scalars(node.operands[0])?, s.scalars(node.operands[1])?);
     let (a_shape, b_shape) = (s.core.node(node.operands[0]).shape(), s.core.node(node.operands[1]).shape());
@@ -291,10 +286,10 @@ fn matmul(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError
     Ok(out.into())
 }
 
-fn recurrence(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerError> {
+fn recurrence(s: &mut Scheduler<'_>, node: CoreNode<'_>) -> Result<Scalars, LowerError> {
     let (dtype, a) = (node.ty.dtype, s.scalars(node.operands[0])?);
     let mut y = s.scalars(node.operands[1])?;
-    let [outer, n, inner] = around(node.shape(), node.attrs().int(0) as usize);
+    let [outer, n, inner] = around(node.shape(), node.attrs.int(0) as usize);
     let one = constant(s, dtype, 1.0);
     for o in 0..outer {
         for at in o * n * inner + inner..(o + 1) * n * inner {
@@ -311,10 +306,10 @@ fn recurrence(s: &mut Scheduler<'_>, node: &CoreNode) -> Result<Elements, LowerE
 }
 
 /// For each element of the indexed side the element of the source side.
-fn sources(s: &Scheduler<'_>, node: &CoreNode, prim: Prim) -> Vec<Option<usize>> {
+fn sources(s: &Scheduler<'_>, node: CoreNode<'_>, prim: Prim) -> Vec<Option<usize>> {
     let Some(index) = s.core.literal(node.operands[1]) else { return Vec::new() };
     let shape = s.core.node(node.operands[0]).shape();
-    let axis = node.attrs().int(0) as usize;
+    let axis = node.attrs.int(0) as usize;
     let dims = shape.dims();
     let outer: usize = dims[..axis].iter().product();
     let (len, inner): (usize, usize) = (dims[axis], dims[axis + 1..].iter().product());
@@ -333,7 +328,7 @@ fn sources(s: &Scheduler<'_>, node: &CoreNode, prim: Prim) -> Vec<Option<usize>>
     out
 }
 
-fn read(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, LowerError> {
+fn read(s: &mut Scheduler<'_>, node: CoreNode<'_>, prim: Prim) -> Result<Scalars, LowerError> {
     let zero = constant(s, node.ty.dtype, 0.0);
     sources(s, node, prim)
         .into_iter()
@@ -341,7 +336,7 @@ fn read(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, 
         .collect()
 }
 
-fn add(s: &mut Scheduler<'_>, node: &CoreNode, prim: Prim) -> Result<Elements, LowerError> {
+fn add(s: &mut Scheduler<'_>, node: CoreNode<'_>, prim: Prim) -> Result<Scalars, LowerError> {
     let mut out = s.scalars(node.operands[0])?;
     let update = s.scalars(node.operands[2])?;
     for (at, &v) in sources(s, node, prim).into_iter().zip(update.iter()) {

@@ -7,7 +7,7 @@ use crate::graph::{DType, ValueId};
 use crate::lower::LowerError;
 use crate::lower::core::Kind;
 use crate::lower::plan::{Access, BufId, Ending, Item, Kernel, Lane, LaneOp};
-use crate::lower::schedule::{Scheduler, by_many, squeezed_axes};
+use crate::lower::schedule::{Scalars, Scheduler, by_many, squeezed_axes};
 use crate::ops::{Prim, Reduction};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
@@ -99,7 +99,7 @@ impl Scheduler<'_> {
         let buf = if let Some(literal) = self.core.literal(id).filter(|l| !filled(l)) {
             let place = crate::lower::plan::Place::Literal(literal.clone());
             self.buffer(id, place)
-        } else if let Some(elements) = self.elements[id.index()].clone() {
+        } else if let Some(elements) = self.elements.get(id).map(Scalars::from) {
             let buf = self.target(id);
             self.store_all(buf, &elements);
             buf
@@ -137,7 +137,9 @@ impl Scheduler<'_> {
 
     /// Computes the expression of a node into a whole buffer.
     pub fn copy_to(&mut self, id: ValueId, buf: BufId) -> Result<(), LowerError> {
-        if let (None, Some(elements)) = (self.memory[id.index()], self.elements[id.index()].clone()) {
+        if self.memory[id.index()].is_none()
+            && let Some(elements) = self.elements.get(id).map(Scalars::from)
+        {
             self.store_all(buf, &elements);
             return Ok(());
         }
@@ -148,21 +150,21 @@ impl Scheduler<'_> {
         let fresh = self.memory[id.index()].is_none();
         match node.kind {
             Kind::Prim(Prim::Concat) if fresh => {
-                let axis = node.attrs().int(0) as usize;
+                let axis = node.attrs.int(0) as usize;
                 let mut at = 0;
-                for &part in &node.operands {
+                for &part in node.operands {
                     let store = Access { offset: at * whole.strides[axis], ..whole.clone() };
                     self.store_expression(part, store)?;
                     at += self.core.node(part).shape().dims()[axis] as isize;
                 }
                 Ok(())
             }
-            Kind::Prim(Prim::Pad) if fresh && node.attrs().ints(2).iter().any(|&v| v != 0) => {
+            Kind::Prim(Prim::Pad) if fresh && node.attrs.ints(2).iter().any(|&v| v != 0) => {
                 // Interior padding: fill, then a strided store.
-                let fill = crate::ops::Literal::filled(node.ty.dtype, (), node.attrs().float(3));
+                let fill = crate::ops::Literal::filled(node.ty.dtype, (), node.attrs.float(3));
                 let lanes = vec![Lane { dtype: node.ty.dtype, op: LaneOp::Const(fill.bits(0)) }];
                 self.push_kernel(SmallVec::from_slice(dims), lanes, Ending::Store(0), whole.clone());
-                let (lo, inner) = (node.attrs().sizes(0), node.attrs().sizes(2));
+                let (lo, inner) = (node.attrs.sizes(0), node.attrs.sizes(2));
                 let offset = (0..dims.len()).map(|a| lo[a] as isize * whole.strides[a]).sum();
                 let strides = (0..dims.len()).map(|a| whole.strides[a] * (inner[a] as isize + 1)).collect();
                 self.store_expression(node.operands[0], Access { buf, offset, strides })
@@ -177,8 +179,9 @@ impl Scheduler<'_> {
         if dims.contains(&0) {
             return Ok(());
         }
-        let memory = self.memory[id.index()].is_some();
-        if let (false, Some(elements)) = (memory, self.elements[id.index()].clone()) {
+        if self.memory[id.index()].is_none()
+            && let Some(elements) = self.elements.get(id).map(Scalars::from)
+        {
             let mut i = 0;
             let mut at = Vec::new();
             crate::lower::walk(&dims, &store.strides, store.offset, |offset| {
@@ -254,7 +257,7 @@ impl Scheduler<'_> {
         let rank = source.rank();
         let axes: SmallVec<[usize; 4]> = match kind {
             Reduction::Dot => smallvec![rank - 1],
-            _ => node.attrs().sizes(0),
+            _ => node.attrs.sizes(0),
         };
         let order: SmallVec<[usize; 4]> =
             (0..rank).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
@@ -348,14 +351,12 @@ impl Scheduler<'_> {
             return Ok(body.push(dtype, LaneOp::Const(bits)));
         }
         if self.memory[id.index()].is_none()
-            && let Some(elements) = &self.elements[id.index()]
-            && elements.len() == 1
+            && let Some(&[scalar]) = self.elements.get(id)
         {
-            let scalar = elements[0];
             return Ok(body.push(dtype, LaneOp::Scalar(scalar)));
         }
         let stored = self.memory[id.index()].is_some()
-            || self.elements[id.index()].is_some()
+            || self.elements.get(id).is_some()
             || core.literal(id).is_some();
         if stored {
             let buf = self.materialise(id)?;
@@ -363,7 +364,7 @@ impl Scheduler<'_> {
         }
         let rank = body.dims.len();
         let mut down = |s: &mut Self, v: ValueId, c: Coords| s.expression(body, v, c, may_cut, root);
-        let sizes = |i: usize| node.attrs().sizes(i);
+        let sizes = |i: usize| node.attrs.sizes(i);
         match node.kind {
             Kind::Map(f) => {
                 let args = node.operands.iter().map(|&v| down(self, v, coords.clone())).collect::<Result<
@@ -450,7 +451,7 @@ impl Scheduler<'_> {
                     match within(&c, &body.dims, 0, from.dims()[a] as isize) {
                         Position::Inside => inner.push(c),
                         Position::Outside => {
-                            let fill = crate::ops::Literal::filled(dtype, (), node.attrs().float(3));
+                            let fill = crate::ops::Literal::filled(dtype, (), node.attrs.float(3));
                             return Ok(body.push(dtype, LaneOp::Const(fill.bits(0))));
                         }
                         Position::Cut { dim, at } if may_cut => return Err(Stop::Cut { dim, at }),
@@ -463,9 +464,9 @@ impl Scheduler<'_> {
                 self.expression(body, node.operands[0], inner, may_cut, root)
             }
             Kind::Prim(Prim::Concat) => {
-                let axis = node.attrs().int(0) as usize;
+                let axis = node.attrs.int(0) as usize;
                 let mut start = 0isize;
-                for &part in &node.operands {
+                for &part in node.operands {
                     let size = core.node(part).shape().dims()[axis] as isize;
                     match within(&coords[axis], &body.dims, start, start + size) {
                         Position::Outside => {}
@@ -508,7 +509,7 @@ impl Scheduler<'_> {
                 s.core.node(at).kind,
                 Kind::Prim(Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip | Prim::Unfold)
             );
-            moves && s.memory[at.index()].is_none() && s.elements[at.index()].is_none()
+            moves && s.memory[at.index()].is_none() && s.elements.get(at).is_none()
         };
         while is_view(self, at) {
             at = self.core.node(at).operands[0];

@@ -17,7 +17,7 @@ impl Scheduler<'_> {
     /// Schedules the loop that node `id` is result `number` of; that result's buffer.
     pub(super) fn repeat(&mut self, id: ValueId, number: u32) -> Result<BufId, LowerError> {
         let node = self.core.node(id);
-        let l = Loop::of(&node.op).map_err(failed)?;
+        let l = Loop::with(node.attrs).map_err(failed)?;
         let first = id.index() - number as usize;
         let result = |i: usize| ValueId::new((first + i) as u32);
         // Results that nobody reads are not computed.

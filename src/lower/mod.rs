@@ -10,6 +10,7 @@ mod explode;
 mod fuse;
 mod loops;
 pub(crate) mod memory;
+mod merge;
 pub(crate) mod plan;
 pub(crate) mod points;
 mod schedule;

@@ -73,10 +73,15 @@ pub struct Args {
 impl Args {
     /// The operands; more than three are never given.
     pub fn new(args: &[ScalarId]) -> Args {
-        let mut ids = [ScalarId(u32::MAX); 3];
-        let len = args.len().min(3);
-        ids[..len].copy_from_slice(&args[..len]);
-        Args { ids, len: len as u8 }
+        let none = ScalarId(u32::MAX);
+        // Each in a register: copied through memory they would cost more than what they are for.
+        let ids = match *args {
+            [] => [none; 3],
+            [a] => [a, none, none],
+            [a, b] => [a, b, none],
+            [a, b, c, ..] => [a, b, c],
+        };
+        Args { ids, len: args.len().min(3) as u8 }
     }
 }
 

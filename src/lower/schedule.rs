@@ -3,6 +3,7 @@
 
 use crate::graph::{DType, Shape, ValueId};
 use crate::lower::core::{Core, CoreNode, Kind};
+use crate::lower::merge::Made;
 use crate::lower::plan::{BufId, Buffer, Def, Item, Place, Plan, Scalar, ScalarId};
 use crate::lower::{LowerError, Lowering, explode};
 use crate::ops::{MapFn, Prim};
@@ -10,6 +11,7 @@ use cotangent_runtime::array::ArrayFn;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 use std::hash::BuildHasher;
+use std::num::NonZeroU32;
 
 /// How far tensors are unrolled to scalars.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,50 @@ const SHARED_COST: u32 = 3;
 /// A body never grows past this; also bounds the recursion of the builder.
 const BODY_COST: u32 = 80;
 
+/// The elements of a node.
+pub type Scalars = SmallVec<[ScalarId; 2]>;
+
+/// The elements of nodes, as far as they are scalars: all in one list, by node its part.
+pub struct Elements {
+    parts: Vec<Option<Part>>,
+    scalars: Vec<ScalarId>,
+}
+
+#[derive(Clone, Copy)]
+struct Part {
+    /// One more than the first.
+    after: NonZeroU32,
+    len: u32,
+}
+
+impl Elements {
+    fn new(nodes: usize) -> Elements {
+        Elements { parts: vec![None; nodes], scalars: Vec::with_capacity(nodes) }
+    }
+
+    #[inline]
+    pub fn get(&self, id: ValueId) -> Option<&[ScalarId]> {
+        let Part { after, len } = self.parts[id.index()]?;
+        self.scalars[after.get() as usize - 1..].get(..len as usize)
+    }
+
+    pub fn set(&mut self, id: ValueId, scalars: &[ScalarId]) -> Result<(), LowerError> {
+        let after = u32::try_from(self.scalars.len() + 1).ok().and_then(NonZeroU32::new);
+        let len = u32::try_from(scalars.len()).ok();
+        let (after, len) = after.zip(len).ok_or(LowerError::TooLarge)?;
+        self.scalars.extend_from_slice(scalars);
+        self.parts[id.index()] = Some(Part { after, len });
+        Ok(())
+    }
+}
+
+/// What is known of a scalar, close together: it is asked of every operand.
+#[derive(Clone, Copy)]
+struct Known {
+    constant: bool,
+    never_minus_zero: bool,
+}
+
 pub struct Scheduler<'c> {
     pub core: &'c Core,
     /// Nodes that the outputs depend on.
@@ -37,27 +83,27 @@ pub struct Scheduler<'c> {
     pub how: Lowering,
     pub plan: Plan,
     /// Nodes whose elements are scalars.
-    pub elements: Vec<Option<SmallVec<[ScalarId; 2]>>>,
+    pub elements: Elements,
     /// Nodes that are in memory.
     pub memory: Vec<Option<BufId>>,
     /// The place of the first output that a node is.
-    pub(super) output: Vec<Option<Place>>,
+    pub(super) output: FxHashMap<ValueId, Place>,
     /// Nodes to put in memory when they are reached.
     root: Vec<bool>,
     /// Nodes to unroll.
     unrolled: Vec<bool>,
-    /// By hash: a collision only means that two equal scalars stay apart.
-    merged: FxHashMap<u32, ScalarId>,
+    made: Made,
     /// Whether every node is a scalar computed from scalars. Then equal ones
     /// were merged as nodes, and no view gives a scalar a second name.
     only_scalars: bool,
-    never_minus_zero: Vec<bool>,
     /// See [`Limits::points`].
     pub points: bool,
+    /// By scalar.
+    known: Vec<Known>,
 }
 
 /// Scalar operations that an unrolled node takes.
-fn work(core: &Core, node: &CoreNode) -> usize {
+fn work(core: &Core, node: CoreNode<'_>) -> usize {
     let operand = |i: usize| core.node(node.operands[i]).ty.numel();
     match node.kind {
         Kind::Map(_) | Kind::Prim(Prim::Cast) => node.ty.numel(),
@@ -74,19 +120,19 @@ fn work(core: &Core, node: &CoreNode) -> usize {
 }
 
 /// Elements that an unrolled node names, whether or not it computes them.
-fn names(node: &CoreNode) -> usize {
+fn names(node: CoreNode<'_>) -> usize {
     node.ty.numel()
 }
 
 /// Whether a node can be unrolled at all: an index given at run time cannot, nor
 /// one that turned out to be constant and out of range, which the call reports.
-fn can_unroll(core: &Core, node: &CoreNode) -> bool {
+fn can_unroll(core: &Core, node: CoreNode<'_>) -> bool {
     match node.kind {
         Kind::Prim(Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd) => {
             let Some(index) = core.literal(node.operands[1]) else { return false };
-            let axis = node.attrs().int(0) as usize;
+            let axis = node.attrs.int(0) as usize;
             let len = core.node(node.operands[0]).shape().dims()[axis] as u64;
-            let reads_zero = node.attrs().flag(1);
+            let reads_zero = node.attrs.flag(1);
             reads_zero || index.ty().numel() == 0 || (0..index.elements().len()).all(|i| index.bits(i) < len)
         }
         Kind::Prim(Prim::Array(f)) => f == ArrayFn::Recurrence,
@@ -100,7 +146,7 @@ fn can_unroll(core: &Core, node: &CoreNode) -> bool {
 const MANY: usize = 4;
 
 /// Whether a node is a call of a function of many numbers.
-pub fn by_many(node: &CoreNode) -> bool {
+pub fn by_many(node: CoreNode<'_>) -> bool {
     matches!(node.kind, Kind::Map(f) if node.ty.numel() >= MANY && f.many().is_some())
 }
 
@@ -114,38 +160,38 @@ fn map_cost(f: MapFn) -> u32 {
 
 impl<'c> Scheduler<'c> {
     pub fn new(core: &'c Core, live: &'c [bool], how: Lowering) -> Scheduler<'c> {
-        let n = core.nodes.len();
+        let n = core.len();
         let limits = how.limits;
         let mut s = Scheduler {
             core,
             live,
             how,
             plan: Plan::default(),
-            elements: vec![None; n],
+            elements: Elements::new(n),
             memory: vec![None; n],
-            output: vec![None; n],
+            output: FxHashMap::default(),
             root: vec![false; n],
             unrolled: vec![false; n],
-            merged: FxHashMap::default(),
+            made: Made::default(),
             only_scalars: false,
-            never_minus_zero: Vec::new(),
             points: limits.points,
+            known: Vec::new(),
         };
         s.choose_unrolled(live, limits);
         if !s.only_scalars {
             let alone = live.iter().zip(&s.unrolled).filter(|(live, unrolled)| **live && **unrolled).count();
-            s.merged.reserve(alone);
+            s.made = Made::with_capacity(alone);
         }
         s.choose_roots(live, limits);
         s
     }
 
     fn choose_unrolled(&mut self, live: &[bool], limits: Limits) {
-        let alive = || (0..self.core.nodes.len()).filter(|&i| live[i]);
+        let alive = || (0..self.core.len()).filter(|&i| live[i]);
         let (mut total, mut named, mut roots) = (0usize, 0usize, self.core.outputs.len());
         self.only_scalars = true;
         for i in alive() {
-            let node = &self.core.nodes[i];
+            let node = self.core.node(ValueId::new(i as u32));
             let plain = matches!(node.kind, Kind::Map(_) | Kind::Input(_) | Kind::Prim(Prim::Const));
             self.only_scalars &= plain && node.shape().is_scalar();
             total = total.saturating_add(work(self.core, node));
@@ -168,7 +214,7 @@ impl<'c> Scheduler<'c> {
         let small = if limits.unroll == 0 { 1 } else { 4 };
         let chosen: Vec<usize> = alive()
             .filter(|&i| {
-                let node = &self.core.nodes[i];
+                let node = self.core.node(ValueId::new(i as u32));
                 let fits = node.ty.numel() <= small && work(self.core, node) <= 8 * small;
                 can_unroll(self.core, node) && (whole || fits)
             })
@@ -180,16 +226,16 @@ impl<'c> Scheduler<'c> {
 
     /// Which nodes are put in memory rather than recomputed by their users.
     fn choose_roots(&mut self, live: &[bool], limits: Limits) {
-        let n = self.core.nodes.len();
+        let n = self.core.len();
         let mut users = vec![0u32; n];
         for i in (0..n).filter(|&i| live[i]) {
-            for v in &self.core.nodes[i].operands {
+            for v in self.core.operands(ValueId::new(i as u32)) {
                 users[v.index()] += 1;
             }
         }
         let mut cost = vec![0u32; n];
         for i in (0..n).filter(|&i| live[i] && !self.unrolled[i]) {
-            let node = &self.core.nodes[i];
+            let node = self.core.node(ValueId::new(i as u32));
             let inherited: u32 = node
                 .operands
                 .iter()
@@ -201,7 +247,7 @@ impl<'c> Scheduler<'c> {
                 Kind::Prim(
                     Prim::Cast | Prim::Broadcast | Prim::Permute | Prim::Slice | Prim::Flip | Prim::Unfold,
                 ) => (1, false),
-                Kind::Prim(Prim::Pad) => (1, node.attrs().ints(2).iter().any(|&v| v != 0)),
+                Kind::Prim(Prim::Pad) => (1, node.attrs.ints(2).iter().any(|&v| v != 0)),
                 Kind::Prim(Prim::Concat) => (1, node.operands.len() > 4),
                 Kind::Prim(Prim::Reshape) => (1, squeezed_axes(self.core, node).is_none()),
                 _ => (0, true),
@@ -226,7 +272,7 @@ impl<'c> Scheduler<'c> {
                         )
                 )
             {
-                for v in &node.operands {
+                for v in node.operands {
                     self.root[v.index()] |= cost[v.index()] > 0;
                 }
             }
@@ -245,22 +291,22 @@ impl<'c> Scheduler<'c> {
         for (&v, place) in self.core.outputs.iter().zip(outputs) {
             let computed =
                 !matches!(self.core.node(v).kind, Kind::Input(_) | Kind::Prim(Prim::Const | Prim::Reshape));
-            if computed && self.output[v.index()].is_none() && !self.unrolled[v.index()] {
-                self.output[v.index()] = Some(place.clone());
+            if computed && !self.unrolled[v.index()] {
+                self.output.entry(v).or_insert_with(|| place.clone());
             }
         }
         // Where an unrolled node is an output, its elements are stored as they
         // come: for each node the list of its outputs.
         const END: u32 = u32::MAX;
-        let mut first = vec![END; self.core.nodes.len()];
+        let mut first = vec![END; self.core.len()];
         let mut next = vec![END; self.core.outputs.len()];
         for (k, &v) in self.core.outputs.iter().enumerate().rev() {
             next[k] = std::mem::replace(&mut first[v.index()], k as u32);
         }
         let mut bound = vec![false; outputs.len()];
-        for i in (0..self.core.nodes.len()).filter(|&i| live[i]) {
+        for i in (0..self.core.len()).filter(|&i| live[i]) {
             let id = ValueId::new(i as u32);
-            if let Kind::Input(k) = self.core.nodes[i].kind {
+            if let Kind::Input(k) = self.core.kind(id) {
                 let place = inputs.get(k as usize).ok_or(LowerError::Internal("an input without a place"))?;
                 self.memory[i] = Some(self.buffer(id, place.clone()));
             }
@@ -268,21 +314,20 @@ impl<'c> Scheduler<'c> {
                 explode::explode(&mut self, id)?;
                 let mut k = first[i];
                 while k != END
-                    && let Some(elements) = self.elements[i].clone()
+                    && let Some(elements) = self.elements.get(id).map(Scalars::from)
                 {
                     let buf = self.buffer(id, outputs[k as usize].clone());
                     self.store_all(buf, &elements);
                     bound[k as usize] = true;
                     k = next[k as usize];
                 }
-            } else if self.root[i]
-                && !matches!(self.core.nodes[i].kind, Kind::Input(_) | Kind::Prim(Prim::Const))
+            } else if self.root[i] && !matches!(self.core.kind(id), Kind::Input(_) | Kind::Prim(Prim::Const))
             {
                 self.materialise(id)?;
             }
         }
         for (k, (&v, place)) in self.core.outputs.iter().zip(outputs).enumerate() {
-            let computed = self.output[v.index()].is_some() && first[v.index()] == k as u32;
+            let computed = self.output.contains_key(&v) && first[v.index()] == k as u32;
             if !bound[k] && !computed {
                 let buf = self.buffer(v, place.clone());
                 match self.unrolled[v.index()] {
@@ -299,7 +344,7 @@ impl<'c> Scheduler<'c> {
 
     /// A buffer of the type of a node.
     pub fn buffer(&mut self, id: ValueId, place: Place) -> BufId {
-        let ty = &self.core.node(id).ty;
+        let ty = self.core.node(id).ty;
         let buffer = Buffer { dtype: ty.dtype, len: ty.numel(), place };
         self.plan.buffers.push(buffer);
         BufId(self.plan.buffers.len() as u32 - 1)
@@ -307,7 +352,7 @@ impl<'c> Scheduler<'c> {
 
     /// Where a node that is about to be computed goes.
     pub fn target(&mut self, id: ValueId) -> BufId {
-        let place = self.output[id.index()].clone().unwrap_or(Place::Temp(None));
+        let place = self.output.get(&id).cloned().unwrap_or(Place::Temp(None));
         self.buffer(id, place)
     }
 
@@ -325,15 +370,22 @@ impl<'c> Scheduler<'c> {
         }
         let next = ScalarId(self.plan.scalars.len() as u32);
         if !self.only_scalars {
-            let id = *self.merged.entry(FxBuildHasher.hash_one(scalar) as u32).or_insert(next);
-            if id != next && *self.plan.scalar(id) == scalar {
-                return id;
+            let same = |id: u32| *self.plan.scalar(ScalarId(id)) == scalar;
+            let latest = match &scalar.def {
+                Def::Map(_, args) => args.iter().max().map(|id| id.index()),
+                Def::Cast(of) => Some(of.index()),
+                Def::Const(_) | Def::Load(..) => None,
+            };
+            let hash = || FxBuildHasher.hash_one(scalar);
+            if let Some(id) = self.made.find(latest, next.0, hash, same) {
+                return ScalarId(id);
             }
         }
         if matches!(scalar.def, Def::Map(..) | Def::Cast(_)) {
             self.plan.items.push(Item::Scalar(next));
         }
-        self.never_minus_zero.push(self.is_never_minus_zero(&scalar));
+        let constant = matches!(scalar.def, Def::Const(_));
+        self.known.push(Known { constant, never_minus_zero: self.is_never_minus_zero(&scalar) });
         self.plan.scalars.push(scalar);
         next
     }
@@ -341,16 +393,17 @@ impl<'c> Scheduler<'c> {
     /// x + 0 is x unless x is -0. Unrolled padding leaves many such sums.
     fn without_zero(&self, scalar: &Scalar) -> Option<ScalarId> {
         let Def::Map(MapFn::Add, args) = &scalar.def else { return None };
-        let is_zero = |id: ScalarId| self.plan.scalar(id).def == Def::Const(0);
+        let is_zero =
+            |id: ScalarId| self.known[id.index()].constant && self.plan.scalar(id).def == Def::Const(0);
         let (a, b) = (args[0], args[1]);
         let other = if is_zero(b) { a } else { is_zero(a).then_some(b)? };
-        (scalar.dtype.is_float() && self.never_minus_zero[other.index()]).then_some(other)
+        (scalar.dtype.is_float() && self.known[other.index()].never_minus_zero).then_some(other)
     }
 
     /// What can be said of a number without knowing it: rounding to nearest, a
     /// sum is -0 only if both terms are.
     fn is_never_minus_zero(&self, scalar: &Scalar) -> bool {
-        let never = |id: &ScalarId| self.never_minus_zero[id.index()];
+        let never = |id: &ScalarId| self.known[id.index()].never_minus_zero;
         match &scalar.def {
             Def::Const(bits) => match scalar.dtype {
                 DType::F32 => *bits != u64::from((-0f32).to_bits()),
@@ -366,6 +419,9 @@ impl<'c> Scheduler<'c> {
     /// A function of constants as a constant, by the tape's own definition.
     fn folded(&self, dtype: DType, def: Def) -> Def {
         let Def::Map(f, args) = &def else { return def };
+        if !args.iter().all(|arg| self.known[arg.index()].constant) {
+            return def;
+        }
         let mut values = SmallVec::<[f64; 3]>::new();
         for &arg in args.iter() {
             match self.plan.scalar(arg) {
@@ -382,24 +438,23 @@ impl<'c> Scheduler<'c> {
     }
 
     /// The elements of a node as scalars, loaded where it is in memory.
-    pub fn scalars(&mut self, id: ValueId) -> Result<SmallVec<[ScalarId; 2]>, LowerError> {
-        if let Some(elements) = &self.elements[id.index()] {
-            return Ok(elements.clone());
+    pub fn scalars(&mut self, id: ValueId) -> Result<Scalars, LowerError> {
+        if let Some(elements) = self.elements.get(id) {
+            return Ok(elements.into());
         }
-        let ty = self.core.node(id).ty.clone();
+        let ty = self.core.node(id).ty;
         if let Some(literal) = self.core.literal(id).cloned() {
             return Ok((0..ty.numel()).map(|i| self.scalar(ty.dtype, Def::Const(literal.bits(i)))).collect());
         }
         let buf = self.materialise(id)?;
-        let loads: SmallVec<[ScalarId; 2]> =
-            (0..ty.numel()).map(|i| self.scalar(ty.dtype, Def::Load(buf, i))).collect();
-        self.elements[id.index()] = Some(loads.clone());
+        let loads: Scalars = (0..ty.numel()).map(|i| self.scalar(ty.dtype, Def::Load(buf, i))).collect();
+        self.elements.set(id, &loads)?;
         Ok(loads)
     }
 
     /// One element of a node as a scalar.
     pub fn element(&mut self, id: ValueId, index: usize) -> Result<ScalarId, LowerError> {
-        if let Some(elements) = &self.elements[id.index()] {
+        if let Some(elements) = self.elements.get(id) {
             return Ok(elements[index]);
         }
         let dtype = self.core.node(id).ty.dtype;
@@ -409,7 +464,7 @@ impl<'c> Scheduler<'c> {
         };
         let scalar = self.scalar(dtype, def);
         if self.only_scalars {
-            self.elements[id.index()] = Some(SmallVec::from_elem(scalar, 1));
+            self.elements.set(id, &[scalar])?;
         }
         Ok(scalar)
     }
@@ -417,7 +472,7 @@ impl<'c> Scheduler<'c> {
 
 /// For a reshape that only adds or removes axes of extent 1: the source axis of
 /// each axis of the result (`None` for an added one).
-pub fn squeezed_axes(core: &Core, node: &CoreNode) -> Option<SmallVec<[Option<usize>; 4]>> {
+pub fn squeezed_axes(core: &Core, node: CoreNode<'_>) -> Option<SmallVec<[Option<usize>; 4]>> {
     let from: &Shape = core.node(node.operands[0]).shape();
     let to = node.shape();
     let wide = |s: &Shape| -> SmallVec<[usize; 4]> { (0..s.rank()).filter(|&a| s.dims()[a] != 1).collect() };

@@ -1,9 +1,10 @@
 //! Rewrites that keep every bit (NaNs as a class): no x + 0, no reassociation.
 
-use crate::graph::{DType, ValueId, ValueType};
+use crate::graph::{DType, TypeId, ValueId, ValueType};
 use crate::lower::core::{Expander, Kind};
 use crate::ops::{Elements, Literal, MapFn, Op, Prim, make};
 use crate::tape::{Native, Tensor, fold};
+use smallvec::SmallVec;
 
 /// Largest constant that is folded element by element.
 const FOLD_LIMIT: usize = 1 << 14;
@@ -36,14 +37,21 @@ fn exact_reciprocal(c: f64, dtype: DType) -> Option<f64> {
 }
 
 /// An equal, simpler node for a scalar function, if one is known.
-pub fn map(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty: &ValueType) -> Option<ValueId> {
-    if let Some(id) = fold_map(e, op, operands, ty) {
+pub fn map(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty: TypeId) -> Option<ValueId> {
+    let among = |e: &Expander, kind: Kind| operands.iter().filter(|&&v| e.core.kind(v) == kind).count();
+    let constants = among(e, Kind::Prim(Prim::Const));
+    if constants == operands.len()
+        && let Some(id) = fold_map(e, op, operands, ty)
+    {
         return Some(id);
     }
-    if let Some(id) = hoist_broadcast(e, f, op, operands, ty) {
+    if among(e, Kind::Prim(Prim::Broadcast)) > 0
+        && let Some(id) = hoist_broadcast(e, f, op, operands, ty)
+    {
         return Some(id);
     }
-    let make = |e: &mut Expander, f: MapFn, op: Op, operands: &[ValueId]| e.map(f, op, operands, ty.clone());
+    let is = |e: &Expander, v: ValueId, value: f64| constants > 0 && is(e, v, value);
+    let make = |e: &mut Expander, f: MapFn, op: Op, operands: &[ValueId]| e.map(f, op, operands, ty);
     match (f, operands) {
         (MapFn::Neg, &[a]) => match negated(e, a) {
             Some(a) => Some(a),
@@ -98,8 +106,8 @@ pub fn map(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty: &Value
             if is(e, b, 1.0) {
                 return Some(a);
             }
-            let r = exact_reciprocal(uniform_f64(e, b)?, ty.dtype)?;
-            let r = e.literal(Literal::filled(ty.dtype, ty.shape.clone(), r));
+            let r = exact_reciprocal(uniform_f64(e, b)?, e.core.types.get(ty).dtype)?;
+            let r = e.full(ty, r);
             Some(make(e, MapFn::Mul, make::mul(), &[a, r]))
         }
         (MapFn::Square | MapFn::Abs, &[a]) => {
@@ -121,34 +129,37 @@ pub fn map(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty: &Value
 }
 
 /// -(x * c) = x * -c for a constant c.
-fn negate_factor(e: &mut Expander, product: ValueId, ty: &ValueType) -> Option<ValueId> {
+fn negate_factor(e: &mut Expander, product: ValueId, ty: TypeId) -> Option<ValueId> {
     let node = e.core.node(product);
-    let &[x, c] = node.operands.as_slice() else { return None };
+    let &[x, c] = node.operands else { return None };
     if node.kind != Kind::Map(MapFn::Mul) {
         return None;
     }
     let (x, c) = if e.core.literal(c).is_some() { (x, c) } else { (c, x) };
     let value = uniform_f64(e, c)?;
-    let literal = e.literal(Literal::filled(ty.dtype, ty.shape.clone(), -value));
-    Some(e.map(MapFn::Mul, make::mul(), &[x, literal], ty.clone()))
+    let literal = e.full(ty, -value);
+    Some(e.map(MapFn::Mul, make::mul(), &[x, literal], ty))
 }
 
 /// Commutative operands in one order, so that equal nodes merge. Only the
 /// payload of a NaN can tell.
-fn ordered(e: &mut Expander, f: MapFn, op: &Op, a: ValueId, b: ValueId, ty: &ValueType) -> Option<ValueId> {
-    (a > b).then(|| e.node(Kind::Map(f), op.clone(), &[b, a], ty.clone()))
+fn ordered(e: &mut Expander, f: MapFn, op: &Op, a: ValueId, b: ValueId, ty: TypeId) -> Option<ValueId> {
+    (a > b).then(|| e.node(Kind::Map(f), op.clone(), &[b, a], ty))
 }
 
 /// Constants through the tape's own definition.
-fn fold_map(e: &mut Expander, op: &Op, operands: &[ValueId], ty: &ValueType) -> Option<ValueId> {
-    let literals = operands.iter().map(|&v| e.core.literal(v).cloned()).collect::<Option<Vec<_>>>()?;
+fn fold_map(e: &mut Expander, op: &Op, operands: &[ValueId], id: TypeId) -> Option<ValueId> {
+    let literals = operands.iter().map(|&v| e.core.literal(v)).collect::<Option<SmallVec<[_; 3]>>>()?;
+    let ty = e.core.types.get(id);
     if literals.iter().all(|l| l.uniform_bits().is_some()) && ty.numel() > 0 {
         let scalars = literals.iter().map(|l| filled_scalar(l)).collect::<Option<Vec<_>>>()?;
         let folded = fold(op, scalars)?;
-        let literal = Literal::new(ty.shape.clone(), elements(&folded))?;
+        let literal = Literal::new(&ty.shape, elements(&folded))?;
+        drop(literals);
         return Some(e.literal(literal));
     }
-    fold_all(e, op, operands, ty)
+    drop(literals);
+    fold_all(e, op, operands, id)
 }
 
 fn filled_scalar(l: &Literal) -> Option<Tensor<Native>> {
@@ -175,7 +186,8 @@ fn elements(tensor: &Tensor<Native>) -> Elements {
     }
 }
 
-fn fold_all(e: &mut Expander, op: &Op, operands: &[ValueId], ty: &ValueType) -> Option<ValueId> {
+fn fold_all(e: &mut Expander, op: &Op, operands: &[ValueId], ty: TypeId) -> Option<ValueId> {
+    let ty = e.core.types.get(ty);
     if operands.is_empty() || ty.numel() > FOLD_LIMIT || ty.numel() == 0 {
         return None;
     }
@@ -188,18 +200,12 @@ fn fold_all(e: &mut Expander, op: &Op, operands: &[ValueId], ty: &ValueType) -> 
         tensors.push(Tensor::from_literal(literal).ok()?);
     }
     let folded = fold(op, tensors)?;
-    let literal = Literal::new(ty.shape.clone(), elements(&folded))?;
+    let literal = Literal::new(&ty.shape, elements(&folded))?;
     Some(e.literal(literal))
 }
 
 /// f(broadcast x) = broadcast f(x): the same numbers, computed once each.
-fn hoist_broadcast(
-    e: &mut Expander,
-    f: MapFn,
-    op: &Op,
-    operands: &[ValueId],
-    ty: &ValueType,
-) -> Option<ValueId> {
+fn hoist_broadcast(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty: TypeId) -> Option<ValueId> {
     let mut source = None;
     for &v in operands {
         let node = e.core.node(v);
@@ -216,7 +222,7 @@ fn hoist_broadcast(
         }
     }
     let source = source?;
-    let mut inner: smallvec::SmallVec<[ValueId; 3]> = smallvec::SmallVec::new();
+    let mut inner: SmallVec<[ValueId; 3]> = SmallVec::new();
     for &v in operands {
         let node = e.core.node(v);
         inner.push(match node.kind {
@@ -228,12 +234,14 @@ fn hoist_broadcast(
             }
         });
     }
-    let small = e.map(f, op.clone(), &inner, ValueType { dtype: ty.dtype, shape: source });
-    Some(e.broadcast(small, &ty.shape))
+    let ValueType { dtype, shape } = e.core.types.get(ty).clone();
+    let small = e.core.types.id(&ValueType { dtype, shape: source });
+    let small = e.map(f, op.clone(), &inner, small);
+    Some(e.broadcast(small, &shape))
 }
 
 /// An equal, simpler node for a primitive, if one is known.
-pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: &ValueType) -> Option<ValueId> {
+pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: TypeId) -> Option<ValueId> {
     let &[x, ..] = operands else { return None };
     let moves = matches!(
         prim,
@@ -245,7 +253,7 @@ pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: &Va
             | Prim::Unfold
             | Prim::Cast
     );
-    if moves && e.core.node(x).ty == *ty {
+    if moves && e.core.type_id(x) == ty {
         let same = match prim {
             Prim::Permute => op.attrs.ints(0).iter().enumerate().all(|(i, &p)| i as i64 == p),
             Prim::Flip => op.attrs.ints(0).is_empty(),
@@ -259,25 +267,27 @@ pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: &Va
         && moves
         && prim != Prim::Cast
         && literal.uniform_bits().is_some()
-        && ty.numel() > 0
+        && e.core.types.get(ty).numel() > 0
     {
-        return Some(e.literal(Literal::new(ty.shape.clone(), first(literal.elements()))?));
+        let literal = Literal::new(&e.core.types.get(ty).shape, first(literal.elements()))?;
+        return Some(e.literal(literal));
     }
     let inner = e.core.node(x);
     match (prim, inner.kind) {
         (Prim::Broadcast, Kind::Prim(Prim::Broadcast)) => {
             let source = inner.operands[0];
-            Some(e.broadcast(source, &ty.shape))
+            let shape = e.core.types.get(ty).shape.clone();
+            Some(e.broadcast(source, &shape))
         }
         (Prim::Reshape, Kind::Prim(Prim::Reshape)) => {
             let source = inner.operands[0];
-            if e.core.node(source).ty == *ty {
+            if e.core.type_id(source) == ty {
                 return Some(source);
             }
-            Some(e.node(Kind::Prim(Prim::Reshape), op.clone(), &[source], ty.clone()))
+            Some(e.node(Kind::Prim(Prim::Reshape), op.clone(), &[source], ty))
         }
         (Prim::Concat, _) if operands.len() == 1 => Some(x),
-        (Prim::Pad, _) if e.core.node(x).ty == *ty => Some(x),
+        (Prim::Pad, _) if e.core.type_id(x) == ty => Some(x),
         (Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd | Prim::Const, _) => None,
         _ => fold_all(e, op, operands, ty),
     }

@@ -2,6 +2,7 @@
 
 use crate::graph::DType;
 use crate::ops::{Body, CustomOp, Literal};
+use smallvec::SmallVec;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -97,23 +98,24 @@ impl Hash for Attr {
     }
 }
 
-/// The attributes of one operation, in the order of its row. Cheap to clone.
+/// The attributes of one operation, in the order of its row. Cheap to clone, and
+/// one pointer, so that an op is passed in two registers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Attrs(Option<Arc<[Attr]>>);
+pub struct Attrs(Option<Arc<SmallVec<[Attr; 1]>>>);
 
 impl Attrs {
     /// No attributes; allocates nothing.
     pub const NONE: Attrs = Attrs(None);
 
     /// Attributes in the order of the op's row.
-    pub fn new(attrs: impl Into<Arc<[Attr]>>) -> Attrs {
-        let attrs = attrs.into();
-        Attrs((!attrs.is_empty()).then_some(attrs))
+    pub fn new(attrs: impl Into<Vec<Attr>>) -> Attrs {
+        let attrs = SmallVec::from_vec(attrs.into());
+        Attrs((!attrs.is_empty()).then(|| Arc::new(attrs)))
     }
 
     /// All attributes.
     pub fn all(&self) -> &[Attr] {
-        self.0.as_deref().unwrap_or(&[])
+        self.0.as_deref().map_or(&[], SmallVec::as_slice)
     }
 
     /// The integer at position `i`; 0 where the attribute is of another kind.
@@ -149,7 +151,7 @@ impl Attrs {
     }
 
     /// The list at position `i` as extents or axes; negative entries become 0.
-    pub fn sizes(&self, i: usize) -> smallvec::SmallVec<[usize; 4]> {
+    pub fn sizes(&self, i: usize) -> SmallVec<[usize; 4]> {
         self.ints(i).iter().map(|&v| usize::try_from(v).unwrap_or(0)).collect()
     }
 
@@ -158,6 +160,22 @@ impl Attrs {
         match self.all().get(i) {
             Some(Attr::DType(v)) => *v,
             _ => DType::F64,
+        }
+    }
+
+    /// The op of the user's own whose attribute this is.
+    pub(crate) fn custom(&self) -> Option<&CustomOp> {
+        match self.all() {
+            [Attr::Custom(op)] => Some(op),
+            _ => None,
+        }
+    }
+
+    /// The graph that an op with these attributes holds.
+    pub(crate) fn body(&self) -> Option<&Body> {
+        match self.all() {
+            [Attr::Graph(body), ..] => Some(body),
+            _ => None,
         }
     }
 

@@ -83,6 +83,16 @@ impl Literal {
         (elements.len() == ty.numel() || elements.len() == 1).then_some(Literal { ty, elements })
     }
 
+    /// The bits of a real number, rounded to an element type.
+    pub(crate) fn bits_of(dtype: DType, value: f64) -> u64 {
+        match dtype {
+            DType::F64 => value.to_bits(),
+            DType::F32 => u64::from((value as f32).to_bits()),
+            DType::I64 => value as i64 as u64,
+            DType::Bool => u64::from(value != 0.0),
+        }
+    }
+
     /// A tensor filled with one real number, rounded to the element type.
     pub fn filled(dtype: DType, shape: impl Into<Shape>, value: f64) -> Literal {
         let elements = match dtype {

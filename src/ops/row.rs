@@ -372,18 +372,12 @@ impl Op {
 
     /// The op of the user's own that this is, if it is one.
     pub fn custom(&self) -> Option<&CustomOp> {
-        match self.attrs.all() {
-            [Attr::Custom(op)] => Some(op),
-            _ => None,
-        }
+        self.attrs.custom()
     }
 
     /// The graph that the op runs inside it, if it has one.
     pub fn body(&self) -> Option<&Body> {
-        match self.attrs.all() {
-            [Attr::Graph(body), ..] => Some(body),
-            _ => None,
-        }
+        self.attrs.body()
     }
 
     /// The reverse rule.
@@ -407,6 +401,23 @@ impl Op {
         std::ptr::eq(self.row, row)
     }
 
+    /// Whether this is a function of numbers whose result has the type of its operands
+    /// where they are floats of one type, as most nodes of large graphs are.
+    #[inline]
+    fn keeps_type(&self) -> bool {
+        matches!(self.row.value, Value::Map(f) if !f.is_predicate() && f != MapFn::Select)
+    }
+
+    /// What [`Op::infer`] gives for `n` operands of one float type, where it does not
+    /// take a look at that: the same type.
+    #[inline]
+    pub(crate) fn keeps_type_of(&self, n: usize) -> bool {
+        let row = self.row;
+        self.keeps_type()
+            && (row.min_operands..=row.max_operands).contains(&n)
+            && self.attrs.all().len() == row.attrs.len()
+    }
+
     /// Types of the results, or what is wrong with the operands.
     pub fn infer(&self, operands: &[Operand<'_>]) -> Result<Types, OpError> {
         let row = self.row;
@@ -425,10 +436,8 @@ impl Op {
                 got: operands.len(),
             });
         }
-        // Most nodes of large graphs: a function of operands of one float type.
-        if let (Value::Map(f), [first, rest @ ..]) = (row.value, operands)
-            && !f.is_predicate()
-            && f != MapFn::Select
+        if let [first, rest @ ..] = operands
+            && self.keeps_type()
             && first.ty.dtype.is_float()
             && rest.iter().all(|o| o.ty == first.ty)
         {

@@ -8,7 +8,7 @@ pub use body::Body;
 pub(crate) use body::{Cut, cut, extent};
 
 use crate::graph::{Graph, Shape, ValueType};
-use crate::ops::attr::AttrKind;
+use crate::ops::attr::{AttrKind, Attrs};
 use crate::ops::error::OpError;
 use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Types, Value};
 
@@ -57,14 +57,19 @@ pub struct Loop<'a> {
 impl<'a> Loop<'a> {
     /// The loop that an op is.
     pub fn of(op: &'a Op) -> Result<Loop<'a>, OpError> {
-        let body = op.body().ok_or(OpError::AttrCount { op: op.row().name, expected: 5, got: 0 })?;
+        Loop::with(&op.attrs)
+    }
+
+    /// The loop with these attributes.
+    pub fn with(attrs: &'a Attrs) -> Result<Loop<'a>, OpError> {
+        let op = SCAN.name;
+        let body = attrs.body().ok_or(OpError::AttrCount { op, expected: SCAN.attrs.len(), got: 0 })?;
         let count = |i: usize| {
-            let attr = op.row().attrs[i].name;
-            let why = || OpError::Attr { op: op.name(), attr, why: "must not be negative".into() };
-            usize::try_from(op.attrs.int(i)).map_err(|_| why())
+            let why = || OpError::Attr { op, attr: SCAN.attrs[i].name, why: "must not be negative".into() };
+            usize::try_from(attrs.int(i)).map_err(|_| why())
         };
         let (steps, carries, slices) = (count(1)?, count(2)?, count(3)?);
-        Ok(Loop { body: body.graph(), steps, carries, slices, backwards: op.attrs.flag(4) })
+        Ok(Loop { body: body.graph(), steps, carries, slices, backwards: attrs.flag(4) })
     }
 
     /// Where in a stack the slice of a step stands.
