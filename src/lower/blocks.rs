@@ -14,7 +14,7 @@ const NEAR: usize = 48 << 10;
 /// Bytes of a block in all arrays together, if the block stays within [`BLOCK`].
 const WORKING: usize = 64 << 10;
 /// Elements of a block: entering a kernel costs as much as some hundred elements.
-const BLOCK: std::ops::RangeInclusive<usize> = 256..=2048;
+const BLOCK: std::ops::RangeInclusive<usize> = 256..=1024;
 /// Blocks begin at whole vectors, and at the first lane of a sum.
 const GRAIN: usize = 32;
 /// Passes may differ in length by this many elements, as those over neighbours do.
