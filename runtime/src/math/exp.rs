@@ -207,6 +207,7 @@ fn expm1_main<V: Lanes>(x: V) -> V {
 }
 
 /// [`expm1`] up to 37 on both sides, zero left out.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn expm1_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let size = x.abs();
@@ -256,6 +257,7 @@ fn tanh_main<V: Lanes>(size: V) -> V {
 }
 
 /// [`tanh`] up to 22 on both sides, the surroundings of zero left out.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn tanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let size = x.abs();

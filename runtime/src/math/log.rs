@@ -112,6 +112,7 @@ fn log1p_main<V: Lanes>(x: V) -> V {
 
 /// [`log1p`] wherever it is finite. Of the tiny ones the series keeps the bits, and the sign of
 /// zero.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn log1p_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let y = V::select(x.abs().lt(V::of(SMALL)), x + curve(x), log1p_main(x));

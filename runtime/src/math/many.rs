@@ -2,20 +2,22 @@
 //! vectors of the CPU, the rest through the function of one number. That is the same code, so it
 //! gives the same bits.
 
-use super::erf::{erf_common, erfc_common};
-use super::exp::{exp_common, exp2_common, expm1_common, tanh_common};
-use super::gated::{gelu_erf_common, gelu_tanh_common, normal_cdf_common, silu_common};
-use super::hyperbolic::{cosh_common, sinh_common};
-use super::inverse::{acos_common, asin_common, atan_common};
-use super::lgamma::lgamma_common;
-use super::log::{log_common, log1p_common};
-use super::log_two::{acosh_common, asinh_common, atanh_common, log2_common};
-use super::logistic::{sigmoid_common, softplus_common};
-use super::root::{cbrt_common, rsqrt_common};
-use super::tangent::tan_common;
-use super::trig::{cos_common, sin_common};
 #[cfg(target_arch = "x86_64")]
-use super::wide::{Eight, Four};
+use super::{
+    erf::{erf_common, erfc_common},
+    exp::{exp_common, exp2_common, expm1_common, tanh_common},
+    gated::{gelu_erf_common, gelu_tanh_common, normal_cdf_common, silu_common},
+    hyperbolic::{cosh_common, sinh_common},
+    inverse::{acos_common, asin_common, atan_common},
+    lgamma::lgamma_common,
+    log::{log_common, log1p_common},
+    log_two::{acosh_common, asinh_common, atanh_common, log2_common},
+    logistic::{sigmoid_common, softplus_common},
+    root::{cbrt_common, rsqrt_common},
+    tangent::tan_common,
+    trig::{cos_common, sin_common},
+    wide::{Eight, Four},
+};
 
 /// A function of many numbers: `out[i] = f(x[i])` for the `n` numbers from each of two places,
 /// which do not overlap.
@@ -53,6 +55,7 @@ pub fn many(name: &str) -> Option<&'static Many> {
 }
 
 /// What both element types share: arrays of them to lanes and back.
+#[cfg(target_arch = "x86_64")]
 macro_rules! groups {
     ($x:ident, $out:ident, $V:ident, $N:literal, $load:ident, $store:ident, $common:ident, $one:path) => {{
         let (groups, rest) = $x.as_chunks::<$N>();
@@ -94,7 +97,9 @@ macro_rules! forms {
         },)*];
 
         $(mod $name {
+            #[cfg(target_arch = "x86_64")]
             use super::*;
+
             forms!(@ f64 eight four $common super::super::$name load store);
             forms!(@ f32 eight_f32 four_f32 $common super::super::$narrow load_f32 store_f32);
         })*
