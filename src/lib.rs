@@ -53,7 +53,7 @@ pub use check::{CheckOptions, check_rules};
 pub use derive::orders::{
     gradient, hessian, hvp, jacobian, jacobian_in, jvp, value_and_grad, value_and_jacobian, vjp,
 };
-pub use derive::{Connection, Derivative, Mode};
+pub use derive::{Connection, Derivative, Mode, vmap};
 pub use graph::{
     Builder, Conv, DType, Graph, GraphError, KeepDims, PadCells, Pool, Shape, Triangle, ValueId, ValueType,
     Var, dtype,

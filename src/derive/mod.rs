@@ -9,6 +9,7 @@ mod forms;
 mod jacobian;
 pub(crate) mod orders;
 pub(crate) mod sweep;
+mod vmap;
 
 #[cfg(feature = "jit")]
 pub(crate) use forms::{Derived, traced_jvp, traced_value_and_grad};
@@ -16,3 +17,4 @@ pub use forms::{ReverseGraph, Seeds, dense_reverse, jvp, reverse, value_and_grad
 pub use jacobian::{Mode, value_and_jacobian};
 pub use orders::Derivative;
 pub use sweep::Connection;
+pub use vmap::vmap;
