@@ -2,7 +2,7 @@
 
 mod common;
 #[path = "../examples/peers/workloads/mod.rs"]
-#[allow(dead_code, reason = "of the workloads one graph is used")]
+#[allow(dead_code, unused_imports, reason = "of the workloads one graph is used")]
 mod workloads;
 
 use common::Lcg;

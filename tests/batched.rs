@@ -66,8 +66,8 @@ fn expected_lanes(ty: DType) -> usize {
 /// One number and its negative.
 fn constant(g: &Builder, ty: DType, x: f64) -> Var<'_> {
     match ty {
-        DType::F32 => g.constant(&[x as f32, -x as f32]),
-        _ => g.constant(&[x, -x]),
+        DType::F32 => g.constant([x as f32, -x as f32]),
+        _ => g.constant([x, -x]),
     }
 }
 
@@ -133,7 +133,8 @@ fn masks() {
         let (x, y) = (g.input("x", ty, [2]), g.input("y", ty, [2]));
         let both = x.lt(y).and(x.ne(y)).or(y.le(x).not());
         let z = both.select(x * y, y - x) + x.eq(y).xor(x.le(y)).select(y, x) * both.cast(ty);
-        g.finish(&[both, z, x.cast(dtype::bool), both.not().and(x.lt(y)).xor(x.eq(y))]).unwrap()
+        let fixed = g.constant([true, false]).select(x, y);
+        g.finish(&[both, z, fixed, x.cast(dtype::bool), both.not().and(x.lt(y)).xor(x.eq(y))]).unwrap()
     });
 }
 
@@ -186,6 +187,17 @@ fn crowded() {
         }
         g.finish(&[terms.iter().skip(1).fold(terms[0], |sum, &t| sum * 0.5 + t)]).unwrap()
     });
+}
+
+/// Outputs without an element: no code at all.
+#[test]
+fn nothing() {
+    for ty in [dtype::f64, dtype::f32] {
+        let g = Builder::new();
+        let x = g.input("x", ty, [2]);
+        let graph = g.finish(&[x.narrow(0, 1, 1), g.constant([true]).narrow(0, 0, 0)]).unwrap();
+        check_points("nothing", &graph, SIZES.into_iter());
+    }
 }
 
 /// What has no lanes runs point by point.

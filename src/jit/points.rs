@@ -130,7 +130,9 @@ fn compile_into(
         }
     }
     let mut made = Vec::new();
-    for group in runs.chunks(CALLED) {
+    // Where nothing is to be done there still is a function that does it.
+    let groups = runs.chunks(CALLED).chain(runs.is_empty().then_some(runs.as_slice()));
+    for group in groups {
         let name = format!("points{}", made.len());
         made.push(small(module, &mut frontend, &name, &mut report, stages, |module, b, args| {
             run(module, b, args[2], group, rows);

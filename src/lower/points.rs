@@ -80,9 +80,8 @@ pub fn block(plan: &Plan) -> Result<Option<Block>, LowerError> {
         return Ok(None);
     }
     maker.homes();
-    let block = maker.finish();
-    check(&block)?;
-    Ok(Some(block))
+    check(&maker.block)?;
+    Ok(Some(maker.block))
 }
 
 /// Whether a function is a call rather than a few instructions.
@@ -114,7 +113,7 @@ fn has_lanes(plan: &Plan, scalar: &Scalar, number: DType) -> bool {
 struct Maker<'p> {
     plan: &'p Plan,
     block: Block,
-    /// Outputs that a scalar is, by scalar: first and next in `stores`.
+    /// The outputs that each scalar is.
     stores: Vec<SmallVec<[Row; 1]>>,
     /// The step that computes a scalar, and the last that reads it.
     made: Vec<u32>,
@@ -203,7 +202,7 @@ impl<'p> Maker<'p> {
         for (straight, calls) in &levels {
             for piece in straight.chunks(PIECE) {
                 piece.iter().for_each(|id| self.made[id.index()] = steps);
-                self.block.steps.push(Step::Straight(piece.iter().map(|&id| Part::Compute(id)).collect()));
+                self.block.steps.push(Step::Straight(Vec::new()));
                 steps += 1;
             }
             for &id in calls {
@@ -243,12 +242,12 @@ impl<'p> Maker<'p> {
         }
         // What nothing computes is written once, first of all.
         let mut first: Vec<Part> = Vec::new();
-        for id in 0..plan.scalars.len() {
+        for (id, &is_operand) in called.iter().enumerate() {
             let scalar = ScalarId(id as u32);
             let mut stores = self.stores[id].clone();
             match self.block.sources[id] {
                 Source::Computed => continue,
-                Source::Const(_) if called[id] => {
+                Source::Const(_) if is_operand => {
                     let row = stores.pop().unwrap_or_else(|| self.row());
                     self.block.homes[id] = Some(row);
                     first.push(Part::Store(row, scalar));
@@ -309,10 +308,6 @@ impl<'p> Maker<'p> {
     fn row(&mut self) -> Row {
         self.block.rows += 1;
         self.block.rows - 1
-    }
-
-    fn finish(self) -> Block {
-        self.block
     }
 }
 

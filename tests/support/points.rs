@@ -47,7 +47,7 @@ fn fill(ty: DType, n: usize, rng: &mut Rng) -> Column {
         DType::F64 => Column::F64((0..n).map(|_| number()).collect()),
         DType::F32 => Column::F32((0..n).map(|_| number() as f32).collect()),
         DType::I64 => Column::I64((0..n).map(|_| (rng.next() % 2) as i64).collect()),
-        DType::Bool => Column::Bool((0..n).map(|_| rng.next() % 2 == 0).collect()),
+        DType::Bool => Column::Bool((0..n).map(|_| rng.next().is_multiple_of(2)).collect()),
     }
 }
 

@@ -128,7 +128,7 @@ impl Batch {
     }
 }
 
-/// Code over rows, if the graph is straight-line code of one type of number, and not none.
+/// Code over rows, if the graph is straight-line code of one type of number.
 fn lanes(
     graph: &Graph,
     vector: Vector,
@@ -143,9 +143,7 @@ fn lanes(
     let inputs = externals(graph.inputs().len(), Place::Input);
     let outputs = externals(graph.outputs().len(), Place::Output);
     let plan = lower::lower(graph, graph.outputs(), &inputs, &outputs, how, &mut stages)?;
-    let Some(block) = points::block(&plan)?.filter(|block| !block.steps.is_empty()) else {
-        return Ok(None);
-    };
+    let Some(block) = points::block(&plan)? else { return Ok(None) };
     let Some(code) = jit::compile_points(&block, vector, options, &mut stages)? else { return Ok(None) };
     if code.workspace() > options.max_workspace {
         let (bytes, limit) = (code.workspace(), options.max_workspace);
