@@ -191,6 +191,19 @@ fn many_points() {
 }
 
 #[test]
+fn loops_and_branches() {
+    let g = Builder::new();
+    let (h, xs, w) =
+        (g.input("h", dtype::f64, [8]), g.input("xs", dtype::f64, [20, 8]), g.input("w", dtype::f64, [8, 8]));
+    let (last, all) = g.scan(20, &[h], &[xs], |b, h, x| {
+        let next = (w.matmul(h[0]) + x[0]).tanh();
+        let next = b.cond(x[0].sum().lt(b.scalar(0.0)), &[next], |_, h| vec![h[0].exp()], |_, h| h.to_vec());
+        (next.clone(), next)
+    });
+    check("loops", &g.finish(&[(last[0] + all[0].sum()).sum()]).unwrap());
+}
+
+#[test]
 fn callbacks() {
     let vector = [ValueType::new(dtype::f64, [3])];
     let last = |i: &[Arg<'_>], o: &mut [ArgMut<'_>]| match (i.last(), o) {

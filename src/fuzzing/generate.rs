@@ -30,7 +30,7 @@ pub struct Profile {
     pub exact: bool,
     /// Custom ops beside the rows of the table.
     pub custom: CustomOps,
-    /// Whether there are loops.
+    /// Whether there are loops and branches.
     pub loops: bool,
 }
 
@@ -121,7 +121,7 @@ pub struct Generator<'a> {
     pub(super) stray: bool,
     /// How many levels of custom ops it may have.
     pub(super) levels: usize,
-    /// How many levels of loops it may have.
+    /// How many levels of loops and branches it may have.
     pub(super) loops: usize,
     pub(super) admit: &'a mut Admit<'a>,
 }
@@ -193,7 +193,11 @@ impl<'a> Generator<'a> {
                 continue;
             }
             if self.loops > 0 && self.source.chance(1, 8) {
-                self.looped();
+                if self.source.chance(2, 3) {
+                    self.looped();
+                } else {
+                    self.branched();
+                }
                 continue;
             }
             let rows = if self.source.chance(1, 4) { &maps } else { &rows };

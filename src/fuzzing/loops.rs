@@ -1,10 +1,10 @@
-//! Loops over random bodies.
+//! Loops over random bodies, and branches between them.
 
 use crate::fuzzing::custom::as_input;
 use crate::fuzzing::draft::{DraftValue, Slot};
 use crate::fuzzing::generate::Generator;
-use crate::graph::{Shape, ValueId, ValueType};
-use crate::ops::{Body, make};
+use crate::graph::{DType, Shape, ValueId, ValueType};
+use crate::ops::{Body, Literal, make};
 
 impl Generator<'_> {
     /// Tries to append a loop.
@@ -60,5 +60,62 @@ impl Generator<'_> {
         }
         let op = make::scan(Body::new(body).ok()?, steps, [carries, slices], self.source.chance(1, 2));
         Some(self.append(op, operands))
+    }
+
+    /// Tries to append a branch.
+    pub(super) fn branched(&mut self) -> Option<bool> {
+        let condition = self.boolean()?;
+        let mut operands = vec![condition];
+        for _ in 0..1 + self.source.below(3) {
+            operands.push(self.pick(|_| true)?);
+        }
+        let given = |&v: &Slot| as_input(&self.draft.values[v].ty, self.draft.values[v].bound);
+        let inputs: Vec<DraftValue> = operands[1..].iter().map(given).collect();
+        // Values of some types that there are: a body has them, or makes them.
+        let mut types = Vec::new();
+        for _ in 0..1 + self.source.below(3) {
+            let like = self.pick(|ty| ty.dtype.is_float())?;
+            types.push(self.ty(like).clone());
+        }
+        let mut body = || {
+            self.inner(&inputs, self.levels, self.loops - 1, |g| {
+                for ty in &types {
+                    g.output_or_made(ty);
+                }
+            })
+        };
+        let (then, otherwise) = (body()?, body()?);
+        if then.outputs().len() != types.len() || otherwise.outputs().len() != types.len() {
+            return None;
+        }
+        let op = make::cond(Body::new(then).ok()?, Body::new(otherwise).ok()?);
+        Some(self.append(op, operands))
+    }
+
+    /// One boolean: one that there is, or whether the sum of something is below 0.
+    fn boolean(&mut self) -> Option<Slot> {
+        let is_one = |ty: &ValueType| ty.dtype == DType::Bool && ty.shape.is_scalar();
+        if self.source.chance(1, 3)
+            && let Some(v) = self.pick(is_one)
+        {
+            return Some(v);
+        }
+        let v = self.pick(|ty| ty.dtype.is_float())?;
+        let ty = self.ty(v).clone();
+        let last = |g: &Self| g.draft.values.len() - 1;
+        let zero = self.constant(make::constant(Literal::filled(ty.dtype, (), 0.0)))?;
+        let axes: Vec<usize> = (0..ty.shape.rank()).collect();
+        let sum = self.append(make::sum(&axes, false), vec![v]).then(|| last(self))?;
+        self.append(make::lt(), vec![sum, zero]).then(|| last(self))
+    }
+
+    /// An output of a type that may be new to the graph.
+    fn output_or_made(&mut self, ty: &ValueType) {
+        if self.draft.values.iter().all(|v| v.ty != *ty)
+            && self.constant(make::constant(Literal::filled(ty.dtype, ty.shape.clone(), 0.5))).is_none()
+        {
+            return;
+        }
+        self.output(ty);
     }
 }

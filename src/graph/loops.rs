@@ -1,9 +1,24 @@
 //! Loops: a body that is recorded once and run for each step.
 
 use crate::graph::builder::{Builder, Var};
-use crate::graph::types::{Shape, ValueId, ValueType};
-use crate::ops::{Body, OpError, make};
+use crate::graph::data::Graph;
+use crate::graph::types::{Shape, ValueType};
+use crate::ops::{Body, Op, OpError, make};
 use std::panic::Location;
+
+type At = &'static Location<'static>;
+
+/// A recorded step, with what a loop over it is given.
+pub(super) struct Recorded<'b> {
+    /// The builder of the loop.
+    pub home: &'b Builder,
+    /// Its outputs are the carries, then what a step gives, then carries as it found them.
+    pub body: Graph,
+    /// First carries, sliced operands, then what the step captured.
+    pub operands: Vec<Var<'b>>,
+    /// How many values a step gives beside the carries.
+    pub given: usize,
+}
 
 /// The results of a loop: the carries of its last step, then what its steps gave, stacked.
 pub type Scanned<'b> = (Vec<Var<'b>>, Vec<Var<'b>>);
@@ -114,21 +129,109 @@ impl Builder {
         self.run_loop(steps, &[], xs, false, at, |body, _, x| (Vec::new(), f(body, x))).1
     }
 
+    /// Steps as long as `condition`, one boolean of the carries, holds, but no more than `bound`. The
+    /// results are the carries then. Both are called once, to record them.
+    ///
+    /// It is a [`Builder::scan`] of `bound` steps whose carries stay as they are once the condition
+    /// has failed: in those steps neither it nor the step is computed, forward or in reverse. So
+    /// derivatives are those of the steps taken, of any order, and the memory of reverse goes by the bound.
+    ///
+    /// # Errors
+    /// As [`Builder::scan`] and [`Builder::cond`].
+    ///
+    /// # Example
+    /// ```
+    /// use cotangent::tape::Tensor;
+    /// use cotangent::{Builder, Tape, dtype};
+    ///
+    /// // Halved until it is below 1.
+    /// let g = Builder::new();
+    /// let x = g.input("x", dtype::f64, ());
+    /// let one = g.scalar(1.0);
+    /// let y = g.while_loop(100, &[x], |_, x| one.le(x[0]), |_, x| vec![x[0] * 0.5]);
+    /// let graph = g.finish(&y)?;
+    /// let tape = Tape::compile(&graph, vec![Tensor::f64([], &[5.0]).ok_or("length")?])?;
+    /// assert_eq!(tape.outputs()[0].to_f64(), [0.625]);
+    /// let gradients = tape.backward_scalar(graph.outputs()[0])?;
+    /// assert_eq!(gradients[&graph.input_values().next().ok_or("no input")?].to_f64(), [0.125]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn while_loop<'b>(
+        &'b self,
+        bound: usize,
+        init: &[Var<'b>],
+        condition: impl FnOnce(&'b Builder, &[Var<'b>]) -> Var<'b>,
+        step: impl FnOnce(&'b Builder, &[Var<'b>]) -> Vec<Var<'b>>,
+    ) -> Vec<Var<'b>> {
+        let at = Location::caller();
+        let mut carries = vec![self.constant_of((), [true])];
+        carries.extend_from_slice(init);
+        let (last, _) = self.run_loop(bound, &carries, &[], false, at, |body, carries, _| {
+            let (on, values) = (carries[0], &carries[1..]);
+            let stop = |b: &'b Builder, _: &[Var<'b>]| vec![b.constant_of((), [false])];
+            let on = body.branch(on, values, at, |b, values| vec![condition(b, values)], stop)[0];
+            let next = body.branch(on, values, at, step, |_, values| values.to_vec());
+            (std::iter::once(on).chain(next).collect(), Vec::new())
+        });
+        last.into_iter().skip(1).collect()
+    }
+
     fn run_loop<'b>(
         &'b self,
         steps: usize,
         init: &[Var<'b>],
         xs: &[Var<'b>],
         backwards: bool,
-        at: &'static Location<'static>,
+        at: At,
         step: impl FnOnce(&'b Builder, &[Var<'b>], &[Var<'b>]) -> Scanned<'b>,
     ) -> Scanned<'b> {
+        let recorded = match self.record_step(steps, init, xs, at, step) {
+            Ok(recorded) => recorded,
+            Err(nothing) => return nothing,
+        };
+        let home = recorded.home;
+        let outputs = recorded.body.outputs().len();
+        let parts = [init.len(), xs.len()];
+        let op = Body::new(recorded.body).map(|body| make::scan(body, steps, parts, backwards));
+        let mut results = home.apply_or_fail(op, &recorded.operands, outputs, at);
+        results.truncate(init.len() + recorded.given);
+        let stacks = results.split_off(init.len());
+        (results, stacks)
+    }
+
+    /// An op with several results, unless it could not be made.
+    pub(super) fn apply_or_fail<'b>(
+        &'b self,
+        op: Result<Op, OpError>,
+        operands: &[Var<'b>],
+        count: usize,
+        at: At,
+    ) -> Vec<Var<'b>> {
+        match op {
+            Ok(op) => self.apply_many(op, operands, count, at),
+            Err(error) => {
+                self.var(Err(error.into()), at);
+                vec![self.nothing(); count]
+            }
+        }
+    }
+
+    /// The body of a loop; what stands for its results after a mistake.
+    pub(super) fn record_step<'b>(
+        &'b self,
+        steps: usize,
+        init: &[Var<'b>],
+        xs: &[Var<'b>],
+        at: At,
+        step: impl FnOnce(&'b Builder, &[Var<'b>], &[Var<'b>]) -> Scanned<'b>,
+    ) -> Result<Recorded<'b>, Scanned<'b>> {
         let operands: Vec<Var<'b>> = init.iter().chain(xs).copied().collect();
         let home = self.home(&operands);
         let refused = |why: String| OpError::Refused { op: "scan", why };
         let Some(body) = home.body() else {
             home.var(Err(refused("a graph with more than 2^32 loops".into()).into()), at);
-            return (vec![home.nothing(); init.len()], Vec::new());
+            return Err((vec![home.nothing(); init.len()], Vec::new()));
         };
         let carries: Vec<Var<'b>> = init.iter().map(|v| body.given(v.ty(), at)).collect();
         let slices: Vec<Var<'b>> =
@@ -148,7 +251,7 @@ impl Builder {
         if next.len() != init.len() {
             let why = format!("takes {} carries, a step gives {}", init.len(), next.len());
             home.var(Err(refused(why).into()), at);
-            return nothing;
+            return Err(nothing);
         }
         let mut outputs: Vec<Var<'b>> = next.iter().chain(&given).copied().collect();
         // What reverse works from. Where nobody asks for it, compiled code leaves it out.
@@ -163,30 +266,13 @@ impl Builder {
         outputs.extend(kept.filter(fits));
         let finished = match home.close(body, &outputs, at) {
             Ok(Some(finished)) => finished,
-            Ok(None) => return nothing,
+            Ok(None) => return Err(nothing),
             Err(error) => {
                 home.var(Err(error), at);
-                return nothing;
+                return Err(nothing);
             }
         };
-        let op = match Body::new(finished.graph) {
-            Ok(body) => make::scan(body, steps, [init.len(), xs.len()], backwards),
-            Err(error) => {
-                home.var(Err(error.into()), at);
-                return nothing;
-            }
-        };
-        let operands: Vec<Var<'b>> = operands.into_iter().chain(finished.captured).collect();
-        let mut results = home.apply_many(op, &operands, outputs.len(), at);
-        results.truncate(init.len() + given.len());
-        let stacks = results.split_off(init.len());
-        (results, stacks)
-    }
-
-    /// An input of a body; nothing where its operand is nothing.
-    fn given(&self, ty: Option<ValueType>, at: &'static Location<'static>) -> Var<'_> {
-        let Some(ty) = ty else { return self.nothing() };
-        let id: Result<ValueId, OpError> = self.graph.borrow_mut().push_input("", ty);
-        self.var(id.map_err(Into::into), at)
+        let operands = operands.into_iter().chain(finished.captured).collect();
+        Ok(Recorded { home, body: finished.graph, operands, given: given.len() })
     }
 }

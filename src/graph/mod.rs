@@ -1,6 +1,7 @@
 //! The tensor graph: what is authored, checked, differentiated and compiled.
 
 mod bodies;
+mod branch;
 mod builder;
 mod data;
 mod defined;

@@ -41,7 +41,7 @@ pub struct Chunk<'a, 'f> {
     /// Literals placed so far, by buffer.
     pub literals: &'a mut FxHashMap<BufId, usize>,
     pub strips: &'a mut Strips,
-    /// The functions of the bodies of loops.
+    /// The functions of bodies.
     pub bodies: &'a FxHashMap<*const Plan, FuncId>,
     imported: FxHashMap<FuncId, cranelift_codegen::ir::FuncRef>,
     inputs: Value,
@@ -186,6 +186,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
             Item::Call(call) => self.runtime_call(call),
             Item::Repeat(repeat) => self.repeat(repeat),
             Item::Blocks(blocks) => self.blocks(blocks),
+            Item::Branch(branch) => self.branch(branch),
         }
     }
 
@@ -327,7 +328,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
     }
 
     /// Pointers to buffers side by side in memory of the stack; their address.
-    fn pointers(&mut self, buffers: &[BufId]) -> Result<Value, JitError> {
+    pub fn pointers(&mut self, buffers: &[BufId]) -> Result<Value, JitError> {
         let mut pointers = Vec::with_capacity(buffers.len());
         for &buf in buffers {
             pointers.push(self.pointer(buf, 0)?);

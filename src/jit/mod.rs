@@ -2,6 +2,7 @@
 //! entry.
 
 mod blocks;
+mod bodies;
 mod callback;
 mod code;
 mod emit;
@@ -11,7 +12,6 @@ mod lanes;
 mod link;
 mod points;
 mod reduce;
-mod repeat;
 mod strip;
 mod wide;
 
@@ -97,6 +97,7 @@ fn cost(item: &Item) -> usize {
         Item::Call(_) => 8,
         Item::Repeat(repeat) => 30 + 12 * (repeat.carries.len() + repeat.slices.len() + repeat.stacks.len()),
         Item::Blocks(blocks) => blocks.items().map(cost).sum(),
+        Item::Branch(branch) => 30 + 3 * (branch.inputs.len() + branch.outputs.len()),
     }
 }
 
@@ -107,7 +108,7 @@ fn cut(plan: &Plan, tier: Tier) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let (mut start, mut sum, mut loops) = (0, 0, false);
     for (i, item) in plan.items.iter().enumerate() {
-        let is_loop = matches!(item, Item::Loop(_) | Item::Repeat(_) | Item::Blocks(_));
+        let is_loop = matches!(item, Item::Loop(_) | Item::Repeat(_) | Item::Branch(_) | Item::Blocks(_));
         if sum >= if loops || is_loop { looping } else { straight } {
             pieces.push(Piece { items: start..i, loops });
             (start, sum, loops) = (i, 0, false);
@@ -135,7 +136,7 @@ fn used(plan: &Plan, item: &Item, mut f: impl FnMut(ScalarId)) {
                 }
             }
         }
-        Item::Call(_) | Item::Repeat(_) | Item::Blocks(_) => {}
+        Item::Call(_) | Item::Repeat(_) | Item::Branch(_) | Item::Blocks(_) => {}
     };
     match item {
         Item::Blocks(blocks) => blocks.items().for_each(alone),
@@ -206,8 +207,8 @@ pub fn compile(
         Item::Store(buf, ..) => matches!(plan.buffer(*buf).place, Place::Persist(_)),
         _ => false,
     };
-    let loops = plan.items.iter().any(|item| matches!(item, Item::Repeat(_)));
-    let pinned = pieces.len() > 1 || loops || plan.items.iter().any(kept);
+    let bodies = plan.items.iter().any(|item| !item.bodies().is_empty());
+    let pinned = pieces.len() > 1 || bodies || plan.items.iter().any(kept);
     let isa = Targets::new(options.tier, options.checks, pinned)?;
     let shape = Shape { isa, pieces, direct };
     let mut module = module(&shape.isa.looping);
@@ -287,15 +288,13 @@ impl Maker<'_> {
         let slots = frame.slots.iter().filter(|&&s| s != u32::MAX).count();
         let own = align_up(frame.slot_base + 8 * slots)
             .ok_or(JitError::Internal("the workspace does not fit the address space"))?;
-        // Loops run one after the other, so that their bodies may use the same scratch.
+        // Bodies run one after the other, so that they may use the same scratch.
         let (mut bodies, mut end) = (FxHashMap::default(), own);
-        for item in &plan.items {
-            if let Item::Repeat(repeat) = item {
-                let pieces = cut(&repeat.body, self.options.tier);
-                let body = self.functions(&repeat.body, &pieces, false, own, stages)?;
-                bodies.insert(Arc::as_ptr(&repeat.body), self.entry(&body.ids, stages)?);
-                end = end.max(body.end);
-            }
+        for body in plan.items.iter().flat_map(Item::bodies) {
+            let pieces = cut(body, self.options.tier);
+            let made = self.functions(body, &pieces, false, own, stages)?;
+            bodies.insert(Arc::as_ptr(body), self.entry(&made.ids, stages)?);
+            end = end.max(made.end);
         }
         let count = |of: fn(&Item) -> bool| plan.steps().filter(|item| of(item)).count();
         self.report.kernels += count(|item| matches!(item, Item::Loop(_)));

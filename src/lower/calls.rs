@@ -79,7 +79,7 @@ impl Scheduler<'_> {
                 self.plan.items.push(Item::Call(Box::new(call)));
                 self.memory[id.index()].ok_or(LowerError::Internal("a result that a callback has not"))
             }
-            Kind::Loop(number) => self.repeat(id, number),
+            Kind::Bodies(number) => self.bodies(id, number),
             _ => Err(LowerError::Internal("a call of a node that is none")),
         }
     }

@@ -8,12 +8,12 @@
 //!
 //! It claims nothing about *what* was written: that is the differential's part.
 
-use crate::graph::ValueType;
+use crate::graph::{DType, ValueType};
 use crate::lower::LowerError;
 use crate::lower::collapse::extent;
 use crate::lower::memory::lives;
 use crate::lower::plan::{
-    Access, Blocks, BufId, Call, Carry, Def, Item, LaneOp, Place, Plan, Repeat, ScalarId,
+    Access, Blocks, Branch, BufId, Call, Carry, Def, Item, LaneOp, Place, Plan, Repeat, ScalarId,
 };
 use cotangent_runtime::matmul::MatmulDims;
 
@@ -53,7 +53,8 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
                 }
                 inside(&kernel.store, &kept)?;
             }
-            Item::Repeat(repeat) => bindings(plan, repeat)?,
+            Item::Repeat(repeat) => steps(plan, repeat)?,
+            Item::Branch(branch) => either(plan, branch)?,
             Item::Call(call) => {
                 if let Call::Overlap { dims: d, src, out, .. } = call.as_ref() {
                     let walked = d.dims[..d.loops].into();
@@ -121,20 +122,17 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
     Ok(())
 }
 
+/// Element type and length of a buffer or a part of one.
+type Part = Option<(DType, usize)>;
+
+fn whole(plan: &Plan, buf: BufId) -> Part {
+    Some((plan.buffer(buf).dtype, plan.buffer(buf).len))
+}
+
 /// Checks that a body is given and gives what its plan says. That the addresses it
 /// touches lie within was checked when it was planned itself.
-fn bindings(plan: &Plan, repeat: &Repeat) -> Result<(), LowerError> {
-    let buffer = |buf: BufId| (plan.buffer(buf).dtype, plan.buffer(buf).len);
-    let slice = |buf: BufId| {
-        let (dtype, len) = buffer(buf);
-        len.is_multiple_of(repeat.steps).then(|| (dtype, len / repeat.steps))
-    };
-    let carried = |of: fn(&Carry) -> BufId| repeat.carries.iter().map(move |carry| Some(buffer(of(carry))));
-    let slices = |bufs: &'_ [BufId]| bufs.iter().map(|&buf| slice(buf)).collect::<Vec<_>>();
-    let fixed = repeat.fixed.iter().map(|&buf| Some(buffer(buf)));
-    let inputs: Vec<_> = carried(|c| c.init).chain(slices(&repeat.slices)).chain(fixed).collect();
-    let outputs: Vec<_> = carried(|c| c.last).chain(slices(&repeat.stacks)).collect();
-    let fits = repeat.body.buffers.iter().all(|inner| {
+fn bound(body: &Plan, inputs: &[Part], outputs: &[Part]) -> Result<(), LowerError> {
+    let fits = body.buffers.iter().all(|inner| {
         let outer = match inner.place {
             Place::Input(i) => inputs.get(i as usize),
             Place::Output(i) => outputs.get(i as usize),
@@ -143,19 +141,36 @@ fn bindings(plan: &Plan, repeat: &Repeat) -> Result<(), LowerError> {
         };
         outer == Some(&Some((inner.dtype, inner.len)))
     });
-    // Turns: what a run is given another has given, and never the place it writes.
+    if fits { Ok(()) } else { Err(LowerError::Internal("a body on other buffers")) }
+}
+
+fn steps(plan: &Plan, repeat: &Repeat) -> Result<(), LowerError> {
+    let carried = |of: fn(&Carry) -> BufId| repeat.carries.iter().map(move |carry| whole(plan, of(carry)));
+    let slice = |&buf: &BufId| {
+        let (dtype, len) = whole(plan, buf)?;
+        (len % repeat.steps.max(1) == 0).then(|| (dtype, len / repeat.steps.max(1)))
+    };
+    let fixed = repeat.fixed.iter().map(|&buf| whole(plan, buf));
+    let inputs: Vec<Part> = carried(|c| c.init).chain(repeat.slices.iter().map(slice)).chain(fixed).collect();
+    let outputs: Vec<Part> = carried(|c| c.last).chain(repeat.stacks.iter().map(slice)).collect();
+    bound(&repeat.body, &inputs, &outputs)?;
+    // What a step is given another has given, and never the place it writes.
     let turns = repeat.carries.iter().all(|c| {
         let other = c.other.unwrap_or(c.last);
-        buffer(c.init) == buffer(c.last)
-            && buffer(other) == buffer(c.last)
-            && c.init != c.last
-            && c.init != other
-            && (other != c.last || repeat.steps == 1)
+        let alike = [c.init, other].into_iter().all(|buf| whole(plan, buf) == whole(plan, c.last));
+        alike && c.init != c.last && c.init != other && (other != c.last || repeat.steps == 1)
     });
-    if repeat.steps == 0 || !fits || !turns {
-        return Err(LowerError::Internal("a body on other buffers"));
+    if repeat.steps > 0 && turns { Ok(()) } else { Err(LowerError::Internal("a loop that cannot turn")) }
+}
+
+fn either(plan: &Plan, branch: &Branch) -> Result<(), LowerError> {
+    let parts = |bufs: &[BufId]| bufs.iter().map(|&buf| whole(plan, buf)).collect::<Vec<Part>>();
+    let (inputs, outputs) = (parts(&branch.inputs), parts(&branch.outputs));
+    for body in &branch.bodies {
+        bound(body, &inputs, &outputs)?;
     }
-    Ok(())
+    let one = whole(plan, branch.condition) == Some((DType::Bool, 1));
+    if one { Ok(()) } else { Err(LowerError::Internal("a branch on something else than one boolean")) }
 }
 
 impl Access {
@@ -226,6 +241,11 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                 let carried = repeat.carries.iter().flat_map(|c| [Some(c.last), c.other]).flatten();
                 for buf in carried.chain(repeat.stacks.iter().copied()) {
                     filled[buf.index()] += plan.buffer(buf).len;
+                }
+            }
+            Item::Branch(branch) => {
+                for buf in &branch.outputs {
+                    filled[buf.index()] += plan.buffer(*buf).len;
                 }
             }
             Item::Call(call) => {

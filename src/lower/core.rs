@@ -23,8 +23,8 @@ pub enum Kind {
     Prim(Prim),
     /// A result of a callback, by its number; its other results stand beside it.
     Callback(u32),
-    /// A result of a loop, by its number; its other results stand beside it.
-    Loop(u32),
+    /// A result of an op that runs bodies, by its number; its other results stand beside it.
+    Bodies(u32),
 }
 
 /// A node of the core graph: one primitive, one result.
@@ -325,8 +325,8 @@ impl Emitter for Expander {
                 .map(|(i, ty)| self.push(Kind::Callback(i), op.clone(), operands, ty))
                 .collect());
         }
-        if let Value::Loop = op.row().value {
-            return self.emit_loop(op, operands, &types);
+        if let Value::Loop | Value::Branch = op.row().value {
+            return self.emit_bodies(op, operands, &types);
         }
         let Some(ty) = types.pop() else {
             return Err(OpError::BadRule { op: op.name(), rule: "shape", why: "gave no result".into() });
@@ -340,10 +340,12 @@ impl Emitter for Expander {
 }
 
 impl Expander {
-    /// A loop. Where it was met before, its results stand beside each other there.
-    fn emit_loop(&mut self, op: Op, operands: &[ValueId], types: &[TypeId]) -> Result<Results, OpError> {
-        let l = Loop::of(&op)?;
-        if l.steps == 0 {
+    /// An op that runs bodies. Where it was met before, its results stand beside each other there.
+    fn emit_bodies(&mut self, op: Op, operands: &[ValueId], types: &[TypeId]) -> Result<Results, OpError> {
+        if let Value::Loop = op.row().value
+            && let l = Loop::of(&op)?
+            && l.steps == 0
+        {
             let mut given: Results = operands[..l.carries].iter().copied().collect();
             for &ty in &types[l.carries..] {
                 let ty = self.core.types.get(ty);
@@ -353,10 +355,10 @@ impl Expander {
             return Ok(given);
         }
         let next = self.core.len();
-        let first = self.node(Kind::Loop(0), op.clone(), operands, types[0]);
+        let first = self.node(Kind::Bodies(0), op.clone(), operands, types[0]);
         if first.index() == next {
             for (i, &ty) in (0..).zip(types).skip(1) {
-                self.push(Kind::Loop(i), op.clone(), operands, ty);
+                self.push(Kind::Bodies(i), op.clone(), operands, ty);
             }
         }
         Ok((0..types.len()).map(|i| ValueId::new((first.index() + i) as u32)).collect())
@@ -378,7 +380,7 @@ impl Expander {
             }
             Value::Prim(Prim::Const) => self.constant(op, ty),
             Value::Prim(prim) => self.prim(prim, op, operands, ty),
-            Value::Expand(_) | Value::Callback | Value::Loop => {
+            Value::Expand(_) | Value::Callback | Value::Loop | Value::Branch => {
                 return Err(OpError::BadRule { op: op.name(), rule: "value", why: "recurs".into() });
             }
         })

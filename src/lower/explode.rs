@@ -36,8 +36,8 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
             return s.elements.set(id, &[scalar]);
         }
         Kind::Map(f) => map(s, node, f)?,
-        Kind::Callback(_) | Kind::Loop(_) => {
-            return Err(LowerError::Internal("a callback or a loop to unroll"));
+        Kind::Callback(_) | Kind::Bodies(_) => {
+            return Err(LowerError::Internal("a callback or a body to unroll"));
         }
         Kind::Prim(prim) => match prim {
             Prim::Const => return Ok(()),

@@ -113,7 +113,7 @@ impl Scheduler<'_> {
                 }
                 Kind::Map(_) if by_many(node) => self.call(id)?,
                 Kind::Callback(_)
-                | Kind::Loop(_)
+                | Kind::Bodies(_)
                 | Kind::Prim(
                     Prim::Fold
                     | Prim::Matmul

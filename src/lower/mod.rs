@@ -2,13 +2,13 @@
 
 mod assemble;
 mod blocks;
+mod bodies;
 mod calls;
 pub(crate) mod check;
 mod collapse;
 mod core;
 mod explode;
 mod fuse;
-mod loops;
 pub(crate) mod memory;
 mod merge;
 pub(crate) mod plan;

@@ -272,6 +272,17 @@ pub struct Repeat {
     pub stacks: Vec<BufId>,
 }
 
+/// One of two bodies, which have the same inputs and outputs.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// One boolean.
+    pub condition: BufId,
+    /// Where it holds, and where it does not.
+    pub bodies: [Arc<Plan>; 2],
+    pub inputs: Vec<BufId>,
+    pub outputs: Vec<BufId>,
+}
+
 /// One step of a program.
 #[derive(Clone, Debug)]
 pub enum Item {
@@ -287,6 +298,8 @@ pub enum Item {
     Repeat(Box<Repeat>),
     /// Goes over the same elements more than once, block by block.
     Blocks(Box<Blocks>),
+    /// Runs one of two bodies.
+    Branch(Box<Branch>),
 }
 
 /// Kernels and functions of many numbers over the same elements, a block at a time, so that what
@@ -338,6 +351,15 @@ impl Item {
             _ => Default::default(),
         }
     }
+
+    /// The plans that it runs.
+    pub fn bodies(&self) -> &[Arc<Plan>] {
+        match self {
+            Item::Repeat(repeat) => std::slice::from_ref(&repeat.body),
+            Item::Branch(branch) => &branch.bodies,
+            _ => &[],
+        }
+    }
 }
 
 /// A lowered graph.
@@ -353,11 +375,8 @@ pub struct Plan {
 impl Plan {
     /// Scratch bytes, those of bodies included.
     pub fn scratch(&self) -> usize {
-        let body = |item: &Item| match item {
-            Item::Repeat(repeat) => Some(repeat.body.scratch()),
-            _ => None,
-        };
-        self.temp_bytes.saturating_add(self.items.iter().filter_map(body).max().unwrap_or(0))
+        let bodies = self.items.iter().flat_map(Item::bodies);
+        self.temp_bytes.saturating_add(bodies.map(|body| body.scratch()).max().unwrap_or(0))
     }
 
     pub fn buffer(&self, id: BufId) -> &Buffer {
@@ -432,6 +451,11 @@ impl Plan {
                 }
                 repeat.slices.iter().chain(&repeat.fixed).for_each(|&buf| read(buf));
                 repeat.stacks.iter().for_each(|&buf| write(buf));
+            }
+            Item::Branch(branch) => {
+                read(branch.condition);
+                branch.inputs.iter().for_each(|&buf| read(buf));
+                branch.outputs.iter().for_each(|&buf| write(buf));
             }
             Item::Call(call) => match call.as_ref() {
                 Call::Matmul { a, b, c, .. } => {

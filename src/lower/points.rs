@@ -195,7 +195,9 @@ impl<'p> Maker<'p> {
                     let Some(row) = self.output(*buf, *at) else { return false };
                     self.stores[id.index()].push(row);
                 }
-                Item::Loop(_) | Item::Call(_) | Item::Repeat(_) | Item::Blocks(_) => return false,
+                Item::Loop(_) | Item::Call(_) | Item::Repeat(_) | Item::Branch(_) | Item::Blocks(_) => {
+                    return false;
+                }
             }
         }
         let mut steps = 0;

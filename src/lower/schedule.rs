@@ -137,7 +137,7 @@ fn can_unroll(core: &Core, node: CoreNode<'_>) -> bool {
         }
         Kind::Prim(Prim::Array(f)) => f == ArrayFn::Recurrence,
         Kind::Prim(Prim::RandomBits) => false,
-        Kind::Callback(_) | Kind::Loop(_) => false,
+        Kind::Callback(_) | Kind::Bodies(_) => false,
         _ => true,
     }
 }
@@ -262,7 +262,7 @@ impl<'c> Scheduler<'c> {
                 || matches!(
                     node.kind,
                     Kind::Callback(_)
-                        | Kind::Loop(_)
+                        | Kind::Bodies(_)
                         | Kind::Prim(
                             Prim::IndexSelect
                                 | Prim::Gather

@@ -171,12 +171,12 @@ impl Attrs {
         }
     }
 
-    /// The graph that an op with these attributes holds.
-    pub(crate) fn body(&self) -> Option<&Body> {
-        match self.all() {
-            [Attr::Graph(body), ..] => Some(body),
+    /// The graphs that an op with these attributes holds.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = &Body> {
+        self.all().iter().filter_map(|attr| match attr {
+            Attr::Graph(body) => Some(body),
             _ => None,
-        }
+        })
     }
 
     /// The constant at position `i`.

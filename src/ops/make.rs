@@ -508,3 +508,8 @@ pub fn scan(body: Body, steps: usize, [carries, slices]: [usize; 2], backwards: 
     let attrs = [Attr::Graph(body)].into_iter().chain(counts).chain([Attr::Bool(backwards)]);
     Op::with(&loops::SCAN, attrs.collect())
 }
+
+/// One of two graphs, as a boolean says
+pub fn cond(then: Body, otherwise: Body) -> Op {
+    Op::with(&loops::COND, vec![Attr::Graph(then), Attr::Graph(otherwise)])
+}

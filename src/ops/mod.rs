@@ -54,9 +54,9 @@ pub use error::OpError;
 pub(crate) use infer::broadcast;
 pub use literal::{Elements, Literal};
 pub use loops::Body;
-pub(crate) use loops::Loop;
+pub(crate) use loops::{Branch, Loop};
 #[cfg(feature = "jit")]
-pub(crate) use loops::cut;
+pub(crate) use loops::{cut_both, cut_loop};
 pub use loss::LossReduction;
 pub use row::{
     AttrSpec, Expand, Flow, Flows, Infer, JvpFn, MapFn, Op, Operand, Prim, Reduction, Results, Row, Rule,

@@ -100,6 +100,8 @@ pub enum Value {
     Callback,
     /// By a graph that is run for each step.
     Loop,
+    /// By one of two graphs.
+    Branch,
 }
 
 /// Scalar functions: the vocabulary that tape, constant folder and code
@@ -375,9 +377,9 @@ impl Op {
         self.attrs.custom()
     }
 
-    /// The graph that the op runs inside it, if it has one.
-    pub fn body(&self) -> Option<&Body> {
-        self.attrs.body()
+    /// The graphs that the op runs inside it.
+    pub fn bodies(&self) -> impl Iterator<Item = &Body> {
+        self.attrs.bodies()
     }
 
     /// The reverse rule.
@@ -393,7 +395,7 @@ impl Op {
     /// Whether value and rules are exact over the rationals (contract C5).
     pub fn is_exact(&self) -> bool {
         let exact = |body: &Body| body.graph().nodes().iter().all(|node| node.op.is_exact());
-        self.custom().map_or(self.row.exact, CustomOp::is_exact) && self.body().is_none_or(exact)
+        self.custom().map_or(self.row.exact, CustomOp::is_exact) && self.bodies().all(exact)
     }
 
     /// Whether this is the op of that row.

@@ -79,10 +79,9 @@ fn sites(plan: &Plan, lowered: &Graph, trace: &Trace) -> Vec<Site> {
     let mut calls = Vec::new();
     while let Some(plan) = plans.pop() {
         for item in &plan.items {
-            match item {
-                Item::Call(call) => calls.push(call.as_ref()),
-                Item::Repeat(repeat) => plans.push(&repeat.body),
-                _ => {}
+            plans.extend(item.bodies().iter().map(AsRef::as_ref));
+            if let Item::Call(call) = item {
+                calls.push(call.as_ref());
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::graph::{DType, Node, Shape, ValueId, ValueType};
 use crate::ops::{
-    Elements, Emitter, Loop, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Swept, Types,
-    Value, make,
+    Branch, Elements, Emitter, Loop, MapFn, Op, OpError, Operand, Prim, Reduction, Results, Site, Swept,
+    Types, Value, make,
 };
 use crate::tape::scalar::{Numbers, Scalar};
 use crate::tape::scalar_rules::{Registers, ScalarRules};
@@ -300,8 +300,20 @@ impl<N: Numbers> Evaluator<N> {
             }
             Value::Callback => return self.callback(op, operands),
             Value::Loop => return self.run_loop(op, operands),
+            Value::Branch => return self.run_branch(op, operands),
         };
         Ok(SmallVec::from_buf([self.push(tensor)]))
+    }
+
+    /// One of two graphs.
+    fn run_branch(&mut self, op: &Op, operands: &[ValueId]) -> Result<Results, OpError> {
+        self.types(op, operands)?;
+        let [then, otherwise] = Branch::of(op)?.bodies;
+        let holds = matches!(&self.at(operands[0]).data, Data::Bool(v) if v[0]);
+        let body = if holds { then } else { otherwise };
+        let e: &mut dyn Emitter = self;
+        let handles = e.inline(op.name(), body, &operands[1..])?;
+        Ok(body.outputs().iter().map(|v| handles[v.index()]).collect())
     }
 
     /// A loop, step by step.

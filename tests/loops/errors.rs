@@ -46,6 +46,57 @@ fn what_does_not_fit_is_said_with_its_line() {
 }
 
 #[test]
+fn branches_that_do_not_fit_are_refused() {
+    let cond = |n: usize| {
+        let g = Builder::new();
+        let (h, x) = (g.input("h", dtype::f64, [2]), g.input("x", dtype::f64, ()));
+        let condition = if n == 0 { h.lt(x) } else { x.lt(x) };
+        let out = g.cond(
+            condition,
+            &[h],
+            |_, h| vec![h[0]],
+            |_, h| match n {
+                1 => vec![h[0], h[0]],
+                2 => vec![h[0].sum()],
+                _ => vec![h[0]],
+            },
+        );
+        g.finish(&out)
+    };
+    refused(cond(0), "its condition is bool[2], not one boolean");
+    refused(cond(1), "one of its graphs gives 1 values, the other 2");
+    refused(cond(2), "value 0 is f64[2] in one of its graphs and f64[] in the other");
+    assert!(cond(3).is_ok());
+}
+
+/// Loops within each other: all that is done to graphs recurs over these, but no further.
+#[test]
+fn loops_within_loops_are_limited() {
+    fn nest<'b>(g: &'b Builder, h: Var<'b>, xs: Var<'b>, depth: usize) -> Var<'b> {
+        if depth == 0 {
+            return h * 0.5 + xs.sum();
+        }
+        // Seeded by what the steps give, not by the last carry.
+        let (_, all) = g.scan(1, &[h], &[], |b, h, _| {
+            let next = nest(b, h[0], xs, depth - 1);
+            (vec![next], vec![next])
+        });
+        all[0].sum()
+    }
+    let of = |depth: usize| {
+        let g = Builder::new();
+        let (h, xs) = (g.input("h", dtype::f64, ()), g.input("xs", dtype::f64, [2]));
+        g.finish(&[nest(&g, h, xs, depth)])
+    };
+    let deep = of(64).unwrap();
+    assert_eq!(Graph::parse(&deep.to_string()).unwrap().to_string(), deep.to_string());
+    crate::bits(&of(5).unwrap(), 1);
+    let gradient = cotangent::gradient(&deep, &[0, 1]).unwrap().into_graph();
+    assert!(gradient.to_string().len() < 500_000);
+    refused(of(65), "more than 64 graphs within each other");
+}
+
+#[test]
 fn variables_stay_where_they_belong() {
     let (g, other) = (Builder::new(), Builder::new());
     let (h, far) = (g.input("h", dtype::f64, ()), other.input("far", dtype::f64, ()));

@@ -6,6 +6,7 @@
 mod support;
 
 mod agree;
+mod branches;
 mod cost;
 mod errors;
 

@@ -27,7 +27,7 @@ type Numbers<'g> = HashMap<&'g Body, usize>;
 
 /// The bodies of a graph, each once and behind those that it holds.
 fn collect<'g>(graph: &'g Graph, bodies: &mut Vec<&'g Body>, numbers: &mut Numbers<'g>) {
-    for body in graph.nodes().iter().filter_map(|node| node.op.body()) {
+    for body in graph.nodes().iter().flat_map(|node| node.op.bodies()) {
         if !numbers.contains_key(body) {
             collect(body.graph(), bodies, numbers);
             numbers.insert(body, bodies.len());

@@ -14,12 +14,10 @@ const MAX_NODES: u64 = 1 << 24;
 /// Depth and size of what the ops of a graph hold and expand to.
 pub(crate) fn extent(graph: &Graph) -> (usize, u64) {
     graph.nodes().iter().fold((0, 0u64), |(depth, nodes), node| {
-        let (inner, more) = match (node.op.body(), node.op.custom()) {
-            (Some(body), _) => (body.0.depth, body.0.nodes),
-            (None, Some(custom)) => custom.extent(),
-            (None, None) => (0, 1),
-        };
-        (depth.max(inner), nodes.saturating_add(more))
+        let (inner, more) = node.op.custom().map_or((0, 1), |custom| custom.extent());
+        node.op.bodies().fold((depth.max(inner), nodes.saturating_add(more)), |(depth, nodes), body| {
+            (depth.max(body.0.depth), nodes.saturating_add(body.0.nodes))
+        })
     })
 }
 
@@ -83,19 +81,9 @@ impl Hash for Body {
     }
 }
 
-/// A body cut down to what some of its outputs need.
-pub struct Cut {
-    /// What is left.
-    pub graph: Graph,
-    /// The inputs it has, by their positions before, ascending.
-    pub inputs: Vec<usize>,
-    /// The outputs it has, likewise.
-    pub outputs: Vec<usize>,
-}
-
-/// Cuts a body down to the outputs to `keep`, and to the carries (the first so
-/// many inputs and outputs) on which these depend in any step.
-pub fn cut(body: &Graph, carries: usize, keep: &[bool]) -> Result<Cut, OpError> {
+/// Which inputs of a body the outputs to keep depend on, in any step: the first
+/// inputs and outputs are `carries`. What is kept with these.
+fn needed(body: &Graph, carries: usize, keep: &[bool]) -> (Vec<bool>, Vec<bool>) {
     let mut live = vec![false; body.len()];
     let mut kept = keep.to_vec();
     let mut next: Vec<ValueId> =
@@ -113,16 +101,30 @@ pub fn cut(body: &Graph, carries: usize, keep: &[bool]) -> Result<Cut, OpError> 
             Origin::Input(_) => {}
         }
     }
-    // A carry that stays has an input, even where nothing reads it.
-    let inputs: Vec<usize> = body
-        .input_values()
-        .map(ValueId::index)
-        .filter(|&i| if i < carries { kept[i] } else { live[i] })
-        .collect();
-    let outputs: Vec<usize> = (0..kept.len()).filter(|&i| kept[i]).collect();
+    live.truncate(body.inputs().len());
+    (live, kept)
+}
+
+/// The positions that are set.
+fn positions(of: &[bool]) -> Vec<usize> {
+    (0..of.len()).filter(|&i| of[i]).collect()
+}
+
+/// A graph with these inputs and outputs of a body, by position, and what the
+/// outputs need: nothing else.
+fn with_only(body: &Graph, inputs: &[usize], outputs: &[usize]) -> Result<Graph, OpError> {
+    let mut live = vec![false; body.len()];
+    for &i in outputs {
+        live[body.outputs()[i].index()] = true;
+    }
+    for node in body.nodes().iter().rev() {
+        if node.results().any(|v| live[v.index()]) {
+            node.operands().iter().for_each(|v| live[v.index()] = true);
+        }
+    }
     let mut graph = Graph::new();
     let mut map: Vec<ValueId> = vec![ValueId::new(0); body.len()];
-    for &i in &inputs {
+    for &i in inputs {
         let v = ValueId::new(i as u32);
         map[i] = graph.push_input(body.inputs()[i].name.clone(), body.ty(v).clone())?;
     }
@@ -137,5 +139,34 @@ pub fn cut(body: &Graph, carries: usize, keep: &[bool]) -> Result<Cut, OpError> 
         }
     }
     graph.set_outputs(outputs.iter().map(|&i| map[body.outputs()[i].index()]).collect());
-    Ok(Cut { graph, inputs, outputs })
+    Ok(graph)
+}
+
+/// Bodies cut down to what some of their outputs need.
+pub struct Cut<G> {
+    /// What is left.
+    pub bodies: G,
+    /// The inputs they have, by their positions before, ascending.
+    pub inputs: Vec<usize>,
+    /// The outputs they have, likewise.
+    pub outputs: Vec<usize>,
+}
+
+/// Cuts a body down to the outputs to `keep`, and to the carries (the first so
+/// many inputs and outputs) on which these depend in any step.
+pub fn cut_loop(body: &Graph, carries: usize, keep: &[bool]) -> Result<Cut<Graph>, OpError> {
+    let (mut live, kept) = needed(body, carries, keep);
+    // A carry that stays has an input, even where nothing reads it.
+    live[..carries].copy_from_slice(&kept[..carries]);
+    let (inputs, outputs) = (positions(&live), positions(&kept));
+    Ok(Cut { bodies: with_only(body, &inputs, &outputs)?, inputs, outputs })
+}
+
+/// Cuts two bodies of the same inputs and outputs down to the outputs to `keep`.
+pub fn cut_both([a, b]: [&Graph; 2], keep: &[bool]) -> Result<Cut<[Graph; 2]>, OpError> {
+    let (mut live, _) = needed(a, 0, keep);
+    live.iter_mut().zip(needed(b, 0, keep).0).for_each(|(live, other)| *live |= other);
+    let (inputs, outputs) = (positions(&live), positions(keep));
+    let bodies = [with_only(a, &inputs, &outputs)?, with_only(b, &inputs, &outputs)?];
+    Ok(Cut { bodies, inputs, outputs })
 }

@@ -1,11 +1,15 @@
-//! Loops: a sub-graph that is run for each step, with values carried from one
-//! step to the next and slices of tensors taken and given.
+//! Ops that hold graphs. Loops: a graph that is run for each step, with values
+//! carried from one step to the next and slices of tensors taken and given.
+//! Branches: one of two graphs, as a value says when the program runs.
 
 mod body;
+mod branch;
 mod rules;
 
 pub use body::Body;
-pub(crate) use body::{Cut, cut, extent};
+pub(crate) use body::{Cut, cut_both, cut_loop, extent};
+pub(crate) use branch::Branch;
+pub use branch::COND;
 
 use crate::graph::{Graph, Shape, ValueType};
 use crate::ops::attr::{AttrKind, Attrs};
@@ -41,7 +45,7 @@ pub static SCAN: Row = Row {
     exact: true,
 };
 
-pub static ROWS: &[&Row] = &[&SCAN];
+pub static ROWS: &[&Row] = &[&SCAN, &COND];
 
 /// A loop as its attributes say.
 #[derive(Clone, Copy)]
@@ -63,7 +67,8 @@ impl<'a> Loop<'a> {
     /// The loop with these attributes.
     pub fn with(attrs: &'a Attrs) -> Result<Loop<'a>, OpError> {
         let op = SCAN.name;
-        let body = attrs.body().ok_or(OpError::AttrCount { op, expected: SCAN.attrs.len(), got: 0 })?;
+        let body =
+            attrs.bodies().next().ok_or(OpError::AttrCount { op, expected: SCAN.attrs.len(), got: 0 })?;
         let count = |i: usize| {
             let why = || OpError::Attr { op, attr: SCAN.attrs[i].name, why: "must not be negative".into() };
             usize::try_from(attrs.int(i)).map_err(|_| why())

@@ -3,10 +3,10 @@
 //! its step began with, so these are what is kept of a loop.
 
 use crate::derive::sweep::{self, Level};
-use crate::graph::{Graph, GraphError, Recorder, ValueId, ValueType};
+use crate::graph::{Graph, GraphError, Origin, Recorder, ValueId, ValueType};
 use crate::ops::emit::Emitter;
 use crate::ops::error::OpError;
-use crate::ops::loops::{Body, Cut, Loop, cut};
+use crate::ops::loops::{Body, Cut, Loop, cut_loop};
 use crate::ops::make;
 use crate::ops::row::{Flow, Flows, Site, Tangents};
 use smallvec::smallvec;
@@ -55,14 +55,14 @@ impl Draft {
 
 /// A derived loop: its body cut to what is asked for, and what the inputs are given.
 struct Derived {
-    cut: Cut,
+    cut: Cut<Graph>,
     given: Vec<Given>,
     parts: [usize; 2],
 }
 
 impl Derived {
     fn new(draft: &Draft, body: &Graph, keep: &[bool]) -> Result<Derived, OpError> {
-        let cut = cut(body, draft.parts[0], keep)?;
+        let cut = cut_loop(body, draft.parts[0], keep)?;
         let ends = [draft.parts[0], draft.parts[0] + draft.parts[1]];
         let below = |end: usize| cut.inputs.partition_point(|&i| i < end);
         let parts = [below(ends[0]), below(ends[1]) - below(ends[0])];
@@ -96,7 +96,7 @@ impl Derived {
                 }
             });
         }
-        let op = make::scan(Body::new(self.cut.graph)?, l.steps, self.parts, backwards);
+        let op = make::scan(Body::new(self.cut.bodies)?, l.steps, self.parts, backwards);
         for (i, v) in self.cut.outputs.into_iter().zip(e.emit(op, &operands)?) {
             found[i] = Some(v);
         }
@@ -147,7 +147,7 @@ fn carries_before(
     Ok(before)
 }
 
-fn inside(site: &Site<'_>, rule: &'static str) -> impl Fn(GraphError) -> OpError {
+pub(super) fn inside(site: &Site<'_>, rule: &'static str) -> impl Fn(GraphError) -> OpError {
     let op = site.op.name();
     move |error| OpError::BadRule { op, rule, why: format!("cannot be had from its body: {error}") }
 }
@@ -156,10 +156,10 @@ fn is_float(graph: &Graph, v: ValueId) -> bool {
     graph.ty(v).dtype.is_float()
 }
 
-/// Which inputs of the body move with the operands that are wanted.
-fn moving(l: &Loop<'_>, site: &Site<'_>) -> Vec<bool> {
+/// Which inputs of the body move with those that are chosen, in any step.
+fn moving(l: &Loop<'_>, chosen: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut moves: Vec<bool> =
-        l.body.input_values().map(|v| site.wants(v.index()) && is_float(l.body, v)).collect();
+        l.body.input_values().map(|v| chosen(v.index()) && is_float(l.body, v)).collect();
     loop {
         let wrt: Vec<ValueId> = l.body.input_values().filter(|v| moves[v.index()]).collect();
         let active = sweep::active(l.body, &wrt);
@@ -173,6 +173,34 @@ fn moving(l: &Loop<'_>, site: &Site<'_>) -> Vec<bool> {
             return moves;
         }
     }
+}
+
+/// Whether rules of the body's ops may sweep graphs in turn. To find out by trial which carries have
+/// a derivative would then take twice as long for each level.
+fn is_nested(body: &Graph) -> bool {
+    body.nodes().iter().any(|node| node.op.bodies().next().is_some() || node.op.custom().is_some())
+}
+
+/// Carries that what is seeded may reach backwards, in any step: rules may still say zero.
+fn may_reach(l: &Loop<'_>, seeded: impl Iterator<Item = bool>, moves: &[bool]) -> Vec<bool> {
+    let mut carried = vec![false; l.carries];
+    let mut seen = vec![false; l.body.len()];
+    let seeded = l.body.outputs().iter().zip(seeded).filter(|(_, seeded)| *seeded);
+    let mut next: Vec<ValueId> = seeded.map(|(&v, _)| v).collect();
+    while let Some(v) = next.pop() {
+        if !is_float(l.body, v) || std::mem::replace(&mut seen[v.index()], true) {
+            continue;
+        }
+        match l.body.origin(v) {
+            Origin::Node(id) => next.extend(l.body.node(id).operands()),
+            Origin::Input(i) if (i as usize) < l.carries && moves[i as usize] => {
+                carried[i as usize] = true;
+                next.push(l.body.outputs()[i as usize]);
+            }
+            Origin::Input(_) => {}
+        }
+    }
+    carried
 }
 
 /// A reverse sweep over the body, for carries whose cotangent is not known to be absent.
@@ -280,8 +308,11 @@ pub fn vjp(e: &mut dyn Emitter, site: &Site<'_>, cotangents: &[Option<ValueId>])
         }
         return Ok(flows);
     }
-    let moves = moving(&l, site);
-    let mut carried: Vec<bool> = (0..l.carries).map(|i| moves[i] && cotangents[i].is_some()).collect();
+    let moves = moving(&l, |i| site.wants(i));
+    let mut carried: Vec<bool> = match is_nested(l.body) {
+        true => may_reach(&l, cotangents.iter().map(Option::is_some), &moves),
+        false => (0..l.carries).map(|i| moves[i] && cotangents[i].is_some()).collect(),
+    };
     let swept = loop {
         let swept = sweep_back(site, &l, cotangents, &moves, &carried)?;
         if swept.reached == carried {
@@ -371,7 +402,11 @@ fn sweep_on(
 /// The loop over the forward sweep of the body, carries and their tangents together.
 pub fn jvp(e: &mut dyn Emitter, site: &Site<'_>, tangents: &[Option<ValueId>]) -> Result<Tangents, OpError> {
     let l = Loop::of(site.op)?;
-    let mut carried: Vec<bool> = tangents[..l.carries].iter().map(Option::is_some).collect();
+    let mut carried: Vec<bool> = match is_nested(l.body) {
+        true => moving(&l, |i| tangents[i].is_some()),
+        false => tangents.iter().map(Option::is_some).collect(),
+    };
+    carried.truncate(l.carries);
     let moved = loop {
         let moved = sweep_on(site, &l, tangents, &carried)?;
         if moved.moved == carried {

@@ -1,10 +1,10 @@
-//! Loops over a body: its function is called for each step, with tables of pointers
-//! that move from step to step.
+//! Bodies: their functions are called with tables of pointers. In loops these move
+//! from step to step.
 
 use crate::jit::JitError;
 use crate::jit::emit::{Chunk, flags};
-use crate::lower::plan::{BufId, Repeat};
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use crate::lower::plan::{Branch, BufId, Plan, Repeat};
+use cranelift_codegen::ir::{Block, FuncRef, InstBuilder, Value, types};
 use cranelift_module::Module;
 use smallvec::smallvec;
 use std::sync::Arc;
@@ -16,10 +16,7 @@ impl Chunk<'_, '_> {
     /// Emits a loop. No pointer is used but for the steps there are: the last move of
     /// each leads to nothing.
     pub fn repeat(&mut self, repeat: &Repeat) -> Result<(), JitError> {
-        let id = *self
-            .bodies
-            .get(&Arc::as_ptr(&repeat.body))
-            .ok_or(JitError::Internal("a loop without a body"))?;
+        let target = self.code_of(&repeat.body)?;
         let n = repeat.carries.len();
         let (mut inputs, mut outputs, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for carry in &repeat.carries {
@@ -37,9 +34,6 @@ impl Chunk<'_, '_> {
         }
         let stacks = self.moving(repeat, &repeat.stacks, &mut outputs)?;
         let [inputs, outputs, others] = [self.table(&inputs)?, self.table(&outputs)?, self.table(&others)?];
-        let target = self.module.declare_func_in_func(id, self.b.func);
-        // Memory for code may be had far from where this code goes.
-        self.b.func.dfg.ext_funcs[target].colocated = false;
         let args = [inputs, outputs, self.workspace, self.status];
         self.counted(repeat.steps, 1, &[], |c, _, _| {
             c.b.ins().call(target, &args);
@@ -58,6 +52,36 @@ impl Chunk<'_, '_> {
             }
             Ok(smallvec![])
         })?;
+        Ok(())
+    }
+
+    /// The function of a body.
+    fn code_of(&mut self, body: &Arc<Plan>) -> Result<FuncRef, JitError> {
+        let id = *self.bodies.get(&Arc::as_ptr(body)).ok_or(JitError::Internal("a body without code"))?;
+        let target = self.module.declare_func_in_func(id, self.b.func);
+        // Memory for code may be had far from where this code goes.
+        self.b.func.dfg.ext_funcs[target].colocated = false;
+        Ok(target)
+    }
+
+    /// Emits a branch.
+    pub fn branch(&mut self, branch: &Branch) -> Result<(), JitError> {
+        let [then, otherwise] = [self.code_of(&branch.bodies[0])?, self.code_of(&branch.bodies[1])?];
+        let (inputs, outputs) = (self.pointers(&branch.inputs)?, self.pointers(&branch.outputs)?);
+        let args = [inputs, outputs, self.workspace, self.status];
+        let (base, offset) = self.address(branch.condition, 0)?;
+        let condition = self.b.ins().load(types::I8, flags(), base, offset);
+        let blocks: [Block; 3] = std::array::from_fn(|_| self.b.create_block());
+        let [one, two, end] = blocks;
+        self.b.ins().brif(condition, one, &[], two, &[]);
+        for (block, target) in [(one, then), (two, otherwise)] {
+            self.b.switch_to_block(block);
+            self.b.seal_block(block);
+            self.b.ins().call(target, &args);
+            self.b.ins().jump(end, &[]);
+        }
+        self.b.switch_to_block(end);
+        self.b.seal_block(end);
         Ok(())
     }
 
