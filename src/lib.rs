@@ -55,8 +55,8 @@ pub use derive::orders::{
 };
 pub use derive::{Connection, Derivative, Mode, vmap};
 pub use graph::{
-    Builder, Conv, DType, Graph, GraphError, KeepDims, PadCells, Pool, Shape, Triangle, ValueId, ValueType,
-    Var, dtype,
+    Builder, Checkpoints, Conv, DType, Graph, GraphError, KeepDims, PadCells, Pool, Shape, Triangle, ValueId,
+    ValueType, Var, dtype,
 };
 pub use ops::{Arg, ArgMut, CustomOp, CustomRule, LossReduction};
 #[cfg(feature = "jit")]

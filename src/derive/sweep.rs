@@ -3,7 +3,7 @@
 
 use crate::derive::definition;
 use crate::graph::{Graph, GraphError, Node, NodeId, ValueId};
-use crate::ops::{Emitter, Flow, OpError, Rule, Site, Swept};
+use crate::ops::{Emitter, Flow, OpError, Rule, Site, Swept, Value};
 use smallvec::SmallVec;
 
 /// How an input hangs together with the seeded values.
@@ -135,8 +135,14 @@ pub fn reverse(
             }
         };
         let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
-        let site =
-            Site { op: &node.op, operands: &operands, results: &handles[results.clone()], wanted: &wanted };
+        let so_far = so_far(node, &wanted, &values);
+        let site = Site {
+            op: &node.op,
+            operands: &operands,
+            results: &handles[results.clone()],
+            wanted: &wanted,
+            so_far: &so_far,
+        };
         if level == Level::Graph {
             e.attribute(id, node.source());
         }
@@ -160,6 +166,22 @@ pub fn reverse(
     Ok(Reverse { values })
 }
 
+/// The gradients that the rule of a loop goes on from, as its steps written out would: those of
+/// operands that it has once.
+fn so_far(node: &Node, wanted: &[bool], values: &[Swept]) -> SmallVec<[Option<ValueId>; 4]> {
+    if !matches!(node.op.row().value, Value::Loop) {
+        return SmallVec::new();
+    }
+    let mut times = std::collections::HashMap::new();
+    for v in node.operands() {
+        *times.entry(v).or_insert(0) += 1;
+    }
+    let of = |(v, &wanted): (&ValueId, &bool)| {
+        values[v.index()].cotangent.filter(|_| wanted && times.get(v) == Some(&1))
+    };
+    node.operands().iter().zip(wanted).map(of).collect()
+}
+
 /// Adds the contributions of one node to the gradients of its operands; which
 /// these are.
 fn accumulate(
@@ -177,6 +199,10 @@ fn accumulate(
         return Err(OpError::BadRule { op: node.op.name(), rule: "VJP", why });
     }
     let (targets, mut values) = combine(e, operands, wanted, flows)?;
+    let all = operands.iter().zip(flows);
+    let onto: SmallVec<[ValueId; 4]> =
+        all.filter(|(_, flow)| matches!(flow, Flow::Onto(_))).map(|(&v, _)| v).collect();
+    let whole = |target: &ValueId| onto.contains(target);
     for (&target, &value) in targets.iter().zip(&values) {
         let (expected, got) = (graph.ty(target), e.ty(value));
         if expected != got {
@@ -192,6 +218,10 @@ fn accumulate(
         let slot = &mut swept[target.index()].cotangent;
         *slot = Some(match *slot {
             None => value,
+            Some(existing) if whole(target) => {
+                e.forget(existing);
+                value
+            }
             Some(existing) => e.accumulate(existing, value)?,
         });
     }
@@ -212,7 +242,7 @@ fn combine(
     // Joining many tensors must stay linear, so only small nodes search backwards.
     let mut seen = (operands.len() > 16).then(std::collections::HashMap::new);
     for (i, flow) in flows.iter().enumerate() {
-        let Flow::To(value) = *flow else { continue };
+        let (Flow::To(value) | Flow::Onto(value)) = *flow else { continue };
         if !wanted[i] {
             continue;
         }
@@ -261,7 +291,7 @@ pub fn forward(
         };
         let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
         let results: SmallVec<[ValueId; 2]> = node.results().map(|v| handles[v.index()]).collect();
-        let site = Site { op: &node.op, operands: &operands, results: &results, wanted: &[] };
+        let site = Site { op: &node.op, operands: &operands, results: &results, wanted: &[], so_far: &[] };
         if level == Level::Graph {
             e.attribute(id, node.source());
         }

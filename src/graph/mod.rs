@@ -3,6 +3,7 @@
 mod bodies;
 mod branch;
 mod builder;
+mod checkpoints;
 mod data;
 mod defined;
 mod dot;
@@ -22,6 +23,7 @@ mod views;
 mod window;
 
 pub use builder::{Builder, IntoElements, Var};
+pub use checkpoints::Checkpoints;
 pub use data::{Graph, Input, Node, Origin, Recorder, Source};
 pub(crate) use data::{Step, Trace};
 pub use error::{GraphError, GraphErrorKind};

@@ -310,7 +310,7 @@ impl Expander {
 impl Emitter for Expander {
     fn emit(&mut self, op: Op, operands: &[ValueId]) -> Result<Results, OpError> {
         if let Value::Expand(expand) = op.row().value {
-            let site = Site { op: &op, operands, results: &[], wanted: &[] };
+            let site = Site { op: &op, operands, results: &[], wanted: &[], so_far: &[] };
             return expand(self, &site);
         }
         let views: SmallVec<[Operand<'_>; 4]> =

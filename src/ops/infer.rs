@@ -83,7 +83,8 @@ pub fn by_definition(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError
         ids.push(graph.push_input("", operand.ty.clone())?);
     }
     let mut recorder = Recorder::new(graph);
-    let results = expand(&mut recorder, &Site { op, operands: &ids, results: &[], wanted: &[] })?;
+    let results =
+        expand(&mut recorder, &Site { op, operands: &ids, results: &[], wanted: &[], so_far: &[] })?;
     Ok(results.iter().map(|&v| recorder.graph().ty(v).clone()).collect())
 }
 

@@ -40,6 +40,8 @@ pub struct Site<'a> {
     pub results: &'a [ValueId],
     /// Which operands the caller wants a gradient for.
     pub wanted: &'a [bool],
+    /// The gradients of the operands so far, where a rule may go on from them.
+    pub so_far: &'a [Option<ValueId>],
 }
 
 impl Site<'_> {
@@ -47,6 +49,11 @@ impl Site<'_> {
     #[inline]
     pub fn wants(&self, i: usize) -> bool {
         self.wanted.get(i).copied().unwrap_or(true)
+    }
+
+    /// The gradient of operand `i` so far, if there is one to go on from.
+    pub fn so_far(&self, i: usize) -> Option<ValueId> {
+        self.so_far.get(i).copied().flatten()
     }
 }
 
@@ -57,6 +64,8 @@ pub enum Flow {
     Zero,
     /// The contribution to the operand's gradient.
     To(ValueId),
+    /// The operand's gradient so far, which the rule was given, with the contribution in it.
+    Onto(ValueId),
 }
 
 /// The contributions of one node, one entry per operand.

@@ -295,7 +295,7 @@ impl<N: Numbers> Evaluator<N> {
                 made
             }
             Value::Expand(expand) => {
-                let site = Site { op, operands, results: &[], wanted: &[] };
+                let site = Site { op, operands, results: &[], wanted: &[], so_far: &[] };
                 return expand(self, &site);
             }
             Value::Callback => return self.callback(op, operands),

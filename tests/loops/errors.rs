@@ -1,6 +1,6 @@
 //! What is said of loops that make no sense.
 
-use cotangent::{Builder, Graph, GraphError, Var, dtype};
+use cotangent::{Builder, Checkpoints, Graph, GraphError, Var, dtype};
 
 type Step<'b> = (Vec<Var<'b>>, Vec<Var<'b>>);
 
@@ -67,6 +67,20 @@ fn branches_that_do_not_fit_are_refused() {
     refused(cond(1), "one of its graphs gives 1 values, the other 2");
     refused(cond(2), "value 0 is f64[2] in one of its graphs and f64[] in the other");
     assert!(cond(3).is_ok());
+}
+
+#[test]
+fn limits_that_cannot_be_kept_are_refused() {
+    let kept = |checkpoints| {
+        let g = Builder::new();
+        let h = g.input("h", dtype::f64, ());
+        let (last, _) =
+            g.scan_checkpointed(100, checkpoints, &[h], &[], |_, h, _| (vec![h[0] * h[0]], vec![]));
+        g.finish(&last)
+    };
+    refused(kept(Checkpoints::Every(0)), "a checkpoint every 0 steps");
+    refused(kept(Checkpoints::Within(20)), "carries of 8 bytes: 100 steps cannot be reversed in 20 bytes");
+    assert!(kept(Checkpoints::Within(160)).is_ok());
 }
 
 /// Loops within each other: all that is done to graphs recurs over these, but no further.

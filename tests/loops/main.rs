@@ -7,6 +7,7 @@ mod support;
 
 mod agree;
 mod branches;
+mod checkpoints;
 mod cost;
 mod errors;
 

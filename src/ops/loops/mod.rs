@@ -25,7 +25,8 @@ use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Types, Value};
 /// then the stacks. Backwards, the first step takes and gives the last slices.
 ///
 /// The gradient of an operand that every step reads is added up in the order of
-/// the reverse sweep of the same steps written out, from -0, which adds nothing.
+/// the reverse sweep of the same steps written out: it goes on from the gradient
+/// so far, or from -0, which adds nothing.
 /// The cotangent of a carry starts as zeros where the last one has none.
 pub static SCAN: Row = Row {
     name: "scan",

@@ -234,7 +234,8 @@ fn sweep_back(
         seeds[i] = Some(draft.carry(ty(i), given)?);
     }
     for i in (l.sliced().end..inputs).filter(|&i| moves[i]) {
-        sums[i] = Some(draft.carry(ty(i), Given::Zeros(i, -0.0))?);
+        let start = site.so_far(i).map_or(Given::Zeros(i, -0.0), Given::Direction);
+        sums[i] = Some(draft.carry(ty(i), start)?);
     }
     let mut handles = Vec::with_capacity(inputs);
     for i in 0..l.carries {
@@ -324,7 +325,8 @@ pub fn vjp(e: &mut dyn Emitter, site: &Site<'_>, cotangents: &[Option<ValueId>])
     let found = derived.emit(e, site, &l, !l.backwards, swept.of.len())?;
     for ((&i, d), &keep) in swept.of.iter().zip(found).zip(&swept.keep) {
         if let (Some(d), true) = (d, keep) {
-            flows[i] = Flow::To(d);
+            let sum = i >= l.sliced().end && site.so_far(i).is_some();
+            flows[i] = if sum { Flow::Onto(d) } else { Flow::To(d) };
         }
     }
     Ok(flows)
