@@ -1,8 +1,8 @@
 //! Long short-term memory that predicts the next character, as ADBench defines
-//! it: gates without matrices, each step written out.
+//! it: gates without matrices, the steps a loop.
 
 use super::{Bench, Failure, Meter};
-use cotangent::{Builder, Graph, Var, dtype};
+use cotangent::{Builder, Graph, KeepDims, Var, dtype};
 
 const LAYERS: usize = 2;
 const CHARACTERS: usize = 14;
@@ -24,7 +24,7 @@ pub fn run<M: Meter>(bench: &mut Bench<M>) -> Result<(), Failure> {
     };
     let (state, text) = rest.split_at(STATE);
     let inputs = [parameters.into(), state.into(), text.into()];
-    bench.gradient::<1, _>("w4_lstm", inputs, || unrolled(text.len() / CHARACTERS))
+    bench.gradient::<1, _>("w4_lstm", inputs, || looped(text.len() / CHARACTERS))
 }
 
 /// Weights and biases of a layer, by gate.
@@ -51,29 +51,29 @@ fn row(of: Var<'_>, i: usize) -> Var<'_> {
     of.narrow(0, i * CHARACTERS, (i + 1) * CHARACTERS)
 }
 
-fn unrolled(length: usize) -> Result<Graph, Failure> {
+fn looped(length: usize) -> Result<Graph, Failure> {
     let g = Builder::new();
     let p = g.input("p", dtype::f64, [PARAMETERS]);
     let state = g.input("state", dtype::f64, [STATE]);
     let text = g.input("text", dtype::f64, [length, CHARACTERS]);
-    let character = |t: usize| text.narrow(0, t, t + 1).reshape([CHARACTERS]);
     let layers: [Layer<'_>; LAYERS] = std::array::from_fn(|l| Layer {
         weights: std::array::from_fn(|i| row(p, 8 * l + i)),
         biases: std::array::from_fn(|i| row(p, 8 * l + 4 + i)),
     });
     let [scale_in, scale_out, shift_out] = [0, 1, 2].map(|i| row(p, 8 * LAYERS + i));
-    let mut states: [(Var<'_>, Var<'_>); LAYERS] =
-        std::array::from_fn(|l| (row(state, 2 * l), row(state, 2 * l + 1)));
-    let mut total = g.scalar(0.0);
-    for t in 0..length - 1 {
-        let mut x = character(t) * scale_in;
-        for (layer, (h, cell)) in layers.iter().zip(&mut states) {
-            (*h, *cell) = layer.step(x, *h, *cell);
-            x = *h;
+    let states: [Var<'_>; 2 * LAYERS] = std::array::from_fn(|i| row(state, i));
+    let (now, next) = (text.narrow(0, 0, length - 1), text.narrow(0, 1, length));
+    let (_, hidden) = g.scan(length - 1, &states, &[now * scale_in], |_, states, x| {
+        let (mut x, mut after) = (x[0], Vec::with_capacity(2 * LAYERS));
+        for (layer, of) in layers.iter().zip(states.chunks_exact(2)) {
+            let (h, cell) = layer.step(x, of[0], of[1]);
+            after.extend([h, cell]);
+            x = h;
         }
-        let y = x * scale_out + shift_out;
-        let log_sum = (y.exp().sum() + 2.0).log();
-        total = total + character(t + 1).dot(y - log_sum);
-    }
+        (after, vec![x])
+    });
+    let y = hidden[0] * scale_out + shift_out;
+    let log_sum = (y.exp().sum_over(&[1], KeepDims::Yes) + 2.0).log();
+    let total = (next * (y - log_sum)).sum();
     Ok(g.finish(&[total * (-1.0 / ((length - 1) * CHARACTERS) as f64)])?)
 }
