@@ -44,6 +44,18 @@ fn carries_of_all_kinds() {
     agree(&graphs, 4);
 }
 
+/// The cotangent of a last carry goes to its step, though no step reads that carry.
+#[test]
+fn a_carry_that_no_step_of_loops_reads() {
+    let f = dtype::f64;
+    let types: [(_, &[usize]); 2] = [(f, &[]), (f, &[3])];
+    let graphs = both(2, &types, 2, 0, false, |b, c, _, _| {
+        let squares = b.map(&[c[1]], |_, x| vec![x[0].square()]);
+        (vec![squares[0].sum(), c[1] * 0.5], vec![])
+    });
+    agree(&graphs, 12);
+}
+
 #[test]
 fn loops_in_loops() {
     let f = dtype::f64;

@@ -310,10 +310,11 @@ pub fn vjp(e: &mut dyn Emitter, site: &Site<'_>, cotangents: &[Option<ValueId>])
         return Ok(flows);
     }
     let moves = moving(&l, |i| site.wants(i));
-    let mut carried: Vec<bool> = match is_nested(l.body) {
-        true => may_reach(&l, cotangents.iter().map(Option::is_some), &moves),
-        false => (0..l.carries).map(|i| moves[i] && cotangents[i].is_some()).collect(),
-    };
+    let mut carried: Vec<bool> = (0..l.carries).map(|i| moves[i] && cotangents[i].is_some()).collect();
+    if is_nested(l.body) {
+        let reached = may_reach(&l, cotangents.iter().map(Option::is_some), &moves);
+        carried.iter_mut().zip(reached).for_each(|(carried, reached)| *carried |= reached);
+    }
     let swept = loop {
         let swept = sweep_back(site, &l, cotangents, &moves, &carried)?;
         if swept.reached == carried {
