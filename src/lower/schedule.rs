@@ -364,48 +364,53 @@ impl<'c> Scheduler<'c> {
 
     /// A scalar, merged with an equal one; loads and constants cost no item.
     pub fn scalar(&mut self, dtype: DType, def: Def) -> ScalarId {
-        let scalar = Scalar { dtype, def: self.folded(dtype, def) };
-        if let Some(same) = self.without_zero(&scalar) {
+        // Copied once, at the end: what was just put together from small parts is not there yet.
+        let folded = self.folded(dtype, &def);
+        let def = folded.as_ref().unwrap_or(&def);
+        if let Some(same) = self.without_zero(dtype, def) {
             return same;
         }
         let next = ScalarId(self.plan.scalars.len() as u32);
         if !self.only_scalars {
-            let same = |id: u32| *self.plan.scalar(ScalarId(id)) == scalar;
-            let latest = match &scalar.def {
+            let same = |id: u32| {
+                let scalar = self.plan.scalar(ScalarId(id));
+                scalar.def == *def && scalar.dtype == dtype
+            };
+            let latest = match def {
                 Def::Map(_, args) => args.iter().max().map(|id| id.index()),
                 Def::Cast(of) => Some(of.index()),
                 Def::Const(_) | Def::Load(..) => None,
             };
-            let hash = || FxBuildHasher.hash_one(scalar);
+            let hash = || FxBuildHasher.hash_one((dtype, def));
             if let Some(id) = self.made.find(latest, next.0, hash, same) {
                 return ScalarId(id);
             }
         }
-        if matches!(scalar.def, Def::Map(..) | Def::Cast(_)) {
+        if matches!(def, Def::Map(..) | Def::Cast(_)) {
             self.plan.items.push(Item::Scalar(next));
         }
-        let constant = matches!(scalar.def, Def::Const(_));
-        self.known.push(Known { constant, never_minus_zero: self.is_never_minus_zero(&scalar) });
-        self.plan.scalars.push(scalar);
+        let constant = matches!(def, Def::Const(_));
+        self.known.push(Known { constant, never_minus_zero: self.is_never_minus_zero(dtype, def) });
+        self.plan.scalars.push(Scalar { dtype, def: *def });
         next
     }
 
     /// x + 0 is x unless x is -0. Unrolled padding leaves many such sums.
-    fn without_zero(&self, scalar: &Scalar) -> Option<ScalarId> {
-        let Def::Map(MapFn::Add, args) = &scalar.def else { return None };
+    fn without_zero(&self, dtype: DType, def: &Def) -> Option<ScalarId> {
+        let Def::Map(MapFn::Add, args) = def else { return None };
         let is_zero =
             |id: ScalarId| self.known[id.index()].constant && self.plan.scalar(id).def == Def::Const(0);
         let (a, b) = (args[0], args[1]);
         let other = if is_zero(b) { a } else { is_zero(a).then_some(b)? };
-        (scalar.dtype.is_float() && self.known[other.index()].never_minus_zero).then_some(other)
+        (dtype.is_float() && self.known[other.index()].never_minus_zero).then_some(other)
     }
 
     /// What can be said of a number without knowing it: rounding to nearest, a
     /// sum is -0 only if both terms are.
-    fn is_never_minus_zero(&self, scalar: &Scalar) -> bool {
+    fn is_never_minus_zero(&self, dtype: DType, def: &Def) -> bool {
         let never = |id: &ScalarId| self.known[id.index()].never_minus_zero;
-        match &scalar.def {
-            Def::Const(bits) => match scalar.dtype {
+        match def {
+            Def::Const(bits) => match dtype {
                 DType::F32 => *bits != u64::from((-0f32).to_bits()),
                 _ => *bits != (-0f64).to_bits(),
             },
@@ -417,24 +422,17 @@ impl<'c> Scheduler<'c> {
     }
 
     /// A function of constants as a constant, by the tape's own definition.
-    fn folded(&self, dtype: DType, def: Def) -> Def {
-        let Def::Map(f, args) = &def else { return def };
-        if !args.iter().all(|arg| self.known[arg.index()].constant) {
-            return def;
+    fn folded(&self, dtype: DType, def: &Def) -> Option<Def> {
+        let Def::Map(f, args) = def else { return None };
+        if dtype != DType::F64 || !args.iter().all(|arg| self.known[arg.index()].constant) {
+            return None;
         }
-        let mut values = SmallVec::<[f64; 3]>::new();
-        for &arg in args.iter() {
-            match self.plan.scalar(arg) {
-                Scalar { dtype: DType::F64, def: Def::Const(bits) } if dtype == DType::F64 => {
-                    values.push(f64::from_bits(*bits));
-                }
-                _ => return def,
-            }
-        }
-        match crate::tape::fold_f64(*f, &values) {
-            Some(value) => Def::Const(value.to_bits()),
-            None => def,
-        }
+        let number = |&arg: &ScalarId| match *self.plan.scalar(arg) {
+            Scalar { dtype: DType::F64, def: Def::Const(bits) } => Some(f64::from_bits(bits)),
+            _ => None,
+        };
+        let values = args.iter().map(number).collect::<Option<SmallVec<[f64; 3]>>>()?;
+        Some(Def::Const(crate::tape::fold_f64(*f, &values)?.to_bits()))
     }
 
     /// The elements of a node as scalars, loaded where it is in memory.

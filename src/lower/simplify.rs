@@ -3,7 +3,7 @@
 use crate::graph::{DType, TypeId, ValueId, ValueType};
 use crate::lower::core::{Expander, Kind};
 use crate::ops::{Elements, Literal, MapFn, Op, Prim, make};
-use crate::tape::{Native, Tensor, fold};
+use crate::tape::{Native, Tensor, fold, fold_f64};
 use smallvec::SmallVec;
 
 /// Largest constant that is folded element by element.
@@ -41,7 +41,7 @@ pub fn map(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty: TypeId
     let among = |e: &Expander, kind: Kind| operands.iter().filter(|&&v| e.core.kind(v) == kind).count();
     let constants = among(e, Kind::Prim(Prim::Const));
     if constants == operands.len()
-        && let Some(id) = fold_map(e, op, operands, ty)
+        && let Some(id) = fold_map(e, f, op, operands, ty)
     {
         return Some(id);
     }
@@ -148,7 +148,10 @@ fn ordered(e: &mut Expander, f: MapFn, op: &Op, a: ValueId, b: ValueId, ty: Type
 }
 
 /// Constants through the tape's own definition.
-fn fold_map(e: &mut Expander, op: &Op, operands: &[ValueId], id: TypeId) -> Option<ValueId> {
+fn fold_map(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], id: TypeId) -> Option<ValueId> {
+    if let Some(value) = fold_numbers(e, f, operands, id) {
+        return Some(e.full(id, value));
+    }
     let literals = operands.iter().map(|&v| e.core.literal(v)).collect::<Option<SmallVec<[_; 3]>>>()?;
     let ty = e.core.types.get(id);
     if literals.iter().all(|l| l.uniform_bits().is_some()) && ty.numel() > 0 {
@@ -160,6 +163,16 @@ fn fold_map(e: &mut Expander, op: &Op, operands: &[ValueId], id: TypeId) -> Opti
     }
     drop(literals);
     fold_all(e, op, operands, id)
+}
+
+/// The same of constants that are one f64 each: most are, and need no tensors.
+fn fold_numbers(e: &Expander, f: MapFn, operands: &[ValueId], id: TypeId) -> Option<f64> {
+    let number = |ty: &ValueType| ty.dtype == DType::F64 && ty.numel() > 0;
+    if !number(e.core.types.get(id)) || !operands.iter().all(|&v| number(e.core.node(v).ty)) {
+        return None;
+    }
+    let values = operands.iter().map(|&v| uniform_f64(e, v)).collect::<Option<SmallVec<[f64; 3]>>>()?;
+    fold_f64(f, &values)
 }
 
 fn filled_scalar(l: &Literal) -> Option<Tensor<Native>> {
