@@ -1,4 +1,4 @@
-//! Recurrent networks, unrolled: the next value of a wave from those before it.
+//! Recurrent networks, as loops: the next value of a wave from those before it.
 
 use crate::Failure;
 use crate::model::{Column, Model, Recipe, uniform};
@@ -37,8 +37,10 @@ fn waves(dtype: DType, gates: usize, cell: Cell) -> Result<Model, Failure> {
     let x = g.input("x", dtype, [TIME, BATCH, 1]);
     let y = g.input("y", dtype, [BATCH, 1]);
     let nothing = g.full(dtype, [BATCH, WIDTH], 0.0);
-    let [h, _] = (0..TIME).fold([nothing; 2], |state, t| cell(x.at(t), state, w, b));
-    let loss = head.of(h).mse(y, LossReduction::Mean);
+    let (last, _) = g.scan(TIME, &[nothing; 2], &[x], |_, state, x| {
+        (cell(x[0], [state[0], state[1]], w, b).to_vec(), vec![])
+    });
+    let loss = head.of(last[0]).mse(y, LossReduction::Mean);
 
     let phases = uniform(BATCH * EPOCH, [0.0, std::f64::consts::TAU], 21)?;
     let wave = |phase: f64, t: usize| {

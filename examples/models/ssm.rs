@@ -11,15 +11,14 @@ const BATCH: usize = 4;
 const TIME: usize = 16;
 const WIDTH: usize = 24;
 
-/// The states of `h = a h + b x`, element by element, over the first axis of x.
-pub fn scan<'b>(a: Var<'b>, b: Var<'b>, mut h: Var<'b>, x: Var<'b>) -> Vec<Var<'b>> {
+/// The states of `h = a h + b x`, element by element, over the first axis of x; stacked there.
+pub fn states<'b>(g: &'b Builder, a: Var<'b>, b: Var<'b>, h: Var<'b>, x: Var<'b>) -> Var<'b> {
     let steps = x.shape().dims()[0];
-    (0..steps)
-        .map(|t| {
-            h = a * h + b * x.at(t);
-            h
-        })
-        .collect()
+    let (_, states) = g.scan(steps, &[h], &[x], |_, h, x| {
+        let h = a * h[0] + b * x[0];
+        (vec![h], vec![h])
+    });
+    states[0]
 }
 
 /// Embedding, a block that keeps what came before, and the next character.
@@ -42,8 +41,7 @@ pub fn ssm(dtype: DType) -> Result<Model, Failure> {
     let normed = norm.layer(x);
     let inputs = enter.of(normed).silu().permute(&[1, 0, 2]);
     let start = g.full(dtype, [BATCH, WIDTH], 0.0);
-    let states = scan(decay.sigmoid(), drive, start, inputs);
-    let states = states[0].stack(&states[1..], 1);
+    let states = states(&g, decay.sigmoid(), drive, start, inputs).permute(&[1, 0, 2]);
     let y = x + leave.of(states * gate.of(normed).silu());
     let logits = head.of(y.reshape([BATCH * TIME, WIDTH]));
     let loss = logits.cross_entropy(next, LossReduction::Mean, 0.0);

@@ -24,8 +24,7 @@ fn scan_by_known_numbers() -> Result<(), Failure> {
     let g = Builder::new();
     let [a, b, h] = std::array::from_fn(|_| g.input("", dtype::f64, [2]));
     let x = g.input("x", dtype::f64, [3, 2]);
-    let states = ssm::scan(a, b, h, x);
-    let states = states[0].stack(&states[1..], 0);
+    let states = ssm::states(&g, a, b, h, x);
     let graph = g.finish(&[states.sum(), states])?;
     let vector = |v: &[f64]| Tensor::f64([2], v).ok_or("length");
     let inputs = vec![
