@@ -8,7 +8,8 @@ mod support;
 use cotangent::{
     Builder, DType, Forms, Graph, KeepDims, Listing, Options, Program, Tier, Var, VectorWidth, dtype,
 };
-use support::{Case, Column, Rng, run, run_tape, vector_forms};
+use support::points::fill;
+use support::{Case, Rng, run, run_tape, vector_forms};
 
 const WIDTHS: [VectorWidth; 4] =
     [VectorWidth::Bits128, VectorWidth::Bits256, VectorWidth::Bits512, VectorWidth::Widest];
@@ -19,32 +20,6 @@ const BLOCKS: [usize; 4] = [0, 32, 8, 64];
 /// Around whole registers, pairs of them, blocks of the loop.
 const LENGTHS: [usize; 24] =
     [1, 7, 15, 16, 17, 31, 32, 33, 39, 40, 47, 48, 63, 64, 65, 71, 96, 127, 128, 129, 160, 257, 300, 1001];
-
-const SPECIAL: [f64; 12] = [
-    0.0,
-    -0.0,
-    1.0,
-    -1.0,
-    0.5,
-    -2.5,
-    f64::NAN,
-    f64::INFINITY,
-    f64::NEG_INFINITY,
-    f64::MIN_POSITIVE,
-    -5e-324,
-    1e300,
-];
-
-fn fill(ty: DType, n: usize, rng: &mut Rng) -> Column {
-    let mut number = || match rng.next() % 4 {
-        0 => SPECIAL[(rng.next() % 12) as usize],
-        _ => rng.real(),
-    };
-    match ty {
-        DType::F32 => Column::F32((0..n).map(|_| number() as f32).collect()),
-        _ => Column::F64((0..n).map(|_| number()).collect()),
-    }
-}
 
 type Build = for<'b> fn(Var<'b>, Var<'b>) -> Var<'b>;
 

@@ -84,6 +84,7 @@ impl Literal {
     }
 
     /// The bits of a real number, rounded to an element type.
+    #[cfg(feature = "jit")]
     pub(crate) fn bits_of(dtype: DType, value: f64) -> u64 {
         match dtype {
             DType::F64 => value.to_bits(),

@@ -38,8 +38,9 @@ const SPECIAL: [f64; 13] = [
     800.0,
 ];
 
-fn fill(ty: DType, n: usize, rng: &mut Rng) -> Column {
-    let mut number = || match rng.next() % 6 {
+/// Ordinary numbers, special ones among them.
+pub fn fill(ty: DType, n: usize, rng: &mut Rng) -> Column {
+    let mut number = || match rng.next() % 4 {
         0 => SPECIAL[(rng.next() % 13) as usize],
         _ => rng.real(),
     };

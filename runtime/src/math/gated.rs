@@ -95,7 +95,6 @@ fn gelu_argument<V: Lanes>(x: V) -> (V, V) {
 }
 
 /// [`gelu_tanh`] up to 21 on both sides.
-#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn gelu_tanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let (high, low) = gelu_argument(x);

@@ -124,7 +124,7 @@ pub unsafe fn read<T: Lane>(n: usize, src: *const T, strides: Strides, to: *mut 
 /// Reads masks of `n` points to rows.
 ///
 /// # Safety
-/// As for [`read`].
+/// As for [`read()`].
 pub unsafe fn read_masks<T: Lane>(n: usize, src: *const u8, strides: Strides, to: *mut T, rows: Rows) {
     // SAFETY: the caller's promise.
     unsafe { read_by(n, src, strides, to, rows, T::of_mask) }
@@ -153,7 +153,7 @@ pub unsafe fn write<T: Lane>(n: usize, from: *const T, rows: Rows, dst: *mut T, 
 /// Writes masks of `n` points from rows.
 ///
 /// # Safety
-/// As for [`write`].
+/// As for [`write()`].
 pub unsafe fn write_masks<T: Lane>(n: usize, from: *const T, rows: Rows, dst: *mut u8, strides: Strides) {
     // SAFETY: the caller's promise.
     unsafe { write_by(n, from, rows, dst, strides, T::to_mask) }
