@@ -239,10 +239,10 @@ impl Group {
         if self.items.len() < 2 || wanted == 0 && n.saturating_mul(per) <= NEAR {
             return alone(self);
         }
-        let size = match wanted {
+        let size = match wanted.min(n) {
             0 => block_size(n, per, self.items.iter().all(|item| item.1 == n)),
-            _ if self.items.iter().any(|(item, _)| sums(item)) => wanted.next_multiple_of(GRAIN),
-            _ => wanted,
+            size if self.items.iter().any(|(item, _)| sums(item)) => size.next_multiple_of(GRAIN),
+            size => size,
         };
         let leads = self.leads();
         let Some(count) =
