@@ -20,7 +20,7 @@ use crate::graph::{Graph, GraphError, ValueId};
 use crate::ops::{AttrSpec, Op, OpError, Prim, Row, Rule, Value};
 use crate::program::Stages;
 use core::Core;
-use plan::{Place, Plan};
+use plan::{Item, Place, Plan};
 use thiserror::Error;
 
 pub use schedule::Limits;
@@ -98,7 +98,7 @@ fn lower_at(
     })?;
     stages.simplify.made = live.iter().filter(|&&live| live).count();
     let plan = stages.schedule.run(|| schedule(&core, &live, inputs, outputs, how))?;
-    stages.schedule.made = plan.items.len();
+    stages.schedule.made = plan.steps().filter(|item| !matches!(item, Item::Blocks(_))).count();
     Ok(plan)
 }
 
