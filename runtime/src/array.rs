@@ -94,6 +94,8 @@ float!(f32, fma_f32, log_f32);
 pub enum ArrayFn {
     /// [`scan::recurrence`]
     Recurrence,
+    /// [`scan::cumulative_sum`]
+    CumulativeSum,
     /// [`scan::argsort`]
     ArgSort,
     /// [`linalg::triangular_solve`]
@@ -147,7 +149,11 @@ impl ArrayFn {
     pub const fn arity(self) -> usize {
         match self {
             ArrayFn::Recurrence | ArrayFn::TriangularSolve | ArrayFn::Solve | ArrayFn::Cofactor => 2,
-            ArrayFn::ArgSort | ArrayFn::Cholesky | ArrayFn::Det | ArrayFn::LogAbsDet => 1,
+            ArrayFn::CumulativeSum
+            | ArrayFn::ArgSort
+            | ArrayFn::Cholesky
+            | ArrayFn::Det
+            | ArrayFn::LogAbsDet => 1,
         }
     }
 
@@ -159,6 +165,7 @@ impl ArrayFn {
         let lens = |a, b, scratch, out| ArrayLens { operands: [a, b], scratch, out };
         Some(match self {
             ArrayFn::Recurrence => lens(along, along, 0, along),
+            ArrayFn::CumulativeSum => lens(along, 0, 0, along),
             ArrayFn::ArgSort => lens(along, 0, d.n, along),
             ArrayFn::TriangularSolve => lens(square, along, 0, along),
             ArrayFn::Solve => lens(square, along, times(&[d.n, d.n])?, along),
@@ -175,6 +182,7 @@ impl ArrayFn {
     pub const fn symbols(self) -> [&'static str; 3] {
         match self {
             ArrayFn::Recurrence => ["ct_recurrence_f64", "ct_recurrence_f32", ""],
+            ArrayFn::CumulativeSum => ["ct_cumulative_sum_f64", "ct_cumulative_sum_f32", ""],
             ArrayFn::ArgSort => ["ct_argsort_f64", "ct_argsort_f32", "ct_argsort_i64"],
             ArrayFn::TriangularSolve => ["ct_triangular_solve_f64", "ct_triangular_solve_f32", ""],
             ArrayFn::Solve => ["ct_solve_f64", "ct_solve_f32", ""],
@@ -203,6 +211,7 @@ impl ArrayFn {
         let out = out.get_mut(..lens.out).ok_or(short)?;
         match self {
             ArrayFn::Recurrence => scan::recurrence::<A>(d, a, b, out),
+            ArrayFn::CumulativeSum => scan::cumulative_sum::<A>(d, a, out),
             ArrayFn::TriangularSolve => linalg::triangular_solve::<A>(d, a, b, out)?,
             ArrayFn::Solve => linalg::solve::<A>(d, a, b, scratch, out)?,
             ArrayFn::Cholesky => linalg::cholesky::<A>(d, a, out)?,
@@ -265,6 +274,7 @@ macro_rules! entries {
 
 entries! {
     Recurrence: recurrence_f64 recurrence_f32 a b;
+    CumulativeSum: cumulative_sum_f64 cumulative_sum_f32 a;
     TriangularSolve: triangular_solve_f64 triangular_solve_f32 a b;
     Solve: solve_f64 solve_f32 a b;
     Cholesky: cholesky_f64 cholesky_f32 a;

@@ -18,6 +18,29 @@ pub fn recurrence<A: Arithmetic>(d: &ArrayDims, a: &[A::Number], b: &[A::Number]
     }
 }
 
+/// `y_0 = x_0`, then `y_i = y_{i-1} + x_i`: the recurrence whose factors are 1, without them.
+pub fn cumulative_sum<A: Arithmetic>(d: &ArrayDims, x: &[A::Number], y: &mut [A::Number]) {
+    let (inner, per) = (d.inner, d.n * d.inner);
+    if per == 0 {
+        return;
+    }
+    for (x, y) in x.chunks_exact(per).zip(y.chunks_exact_mut(per)) {
+        y[..inner].clone_from_slice(&x[..inner]);
+        if inner == 1 {
+            // In a register: through memory a sum would take twice as long.
+            let mut sum = x[0].clone();
+            for (y, x) in y.iter_mut().zip(x).skip(1) {
+                sum = A::add(&sum, x);
+                *y = sum.clone();
+            }
+        } else {
+            for at in inner..per {
+                y[at] = A::add(&y[at - inner], &x[at]);
+            }
+        }
+    }
+}
+
 /// For each line along the axis the positions of its elements in ascending order: equal ones as they
 /// stand, those without an order (NaN) last.
 pub fn argsort<T>(

@@ -98,6 +98,8 @@ array_rows! {
     "ct_put_along_add_f32" = index::put_along_add_f32;
     "ct_overlap_add_f64" = overlap::overlap_add_f64;
     "ct_overlap_add_f32" = overlap::overlap_add_f32;
+    "ct_cumulative_sum_f64" = array::cumulative_sum_f64;
+    "ct_cumulative_sum_f32" = array::cumulative_sum_f32;
     "ct_recurrence_f64" = array::recurrence_f64;
     "ct_recurrence_f32" = array::recurrence_f32;
     "ct_triangular_solve_f64" = array::triangular_solve_f64;

@@ -186,6 +186,21 @@ fn recurrences_run_in_index_order() {
     assert_eq!(run(ArrayFn::Recurrence, dims(2, 0, 5), &[], &[]), []);
 }
 
+/// The recurrence whose factors are 1, to the bit, at zeros of both signs and where sums round.
+#[test]
+fn cumulative_sums_are_recurrences() {
+    let x = [-0.0, -0.0, 0.1, 0.2, 1e17, -1e17, 0.3, f64::INFINITY, 1.0, -0.0, 5e-324, 3.0];
+    for (outer, n, inner) in [(1, 12, 1), (3, 4, 1), (1, 4, 3), (2, 3, 2), (12, 1, 1), (1, 1, 12), (2, 0, 5)]
+    {
+        let d = dims(outer, n, inner);
+        let x = &x[..outer * n * inner];
+        let sum = run(ArrayFn::CumulativeSum, d, x, &[]);
+        let same = run(ArrayFn::Recurrence, d, &vec![1.0; x.len()], x);
+        let bits = |v: &[f64]| v.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
+        assert_eq!(bits(&sum), bits(&same), "{outer} x {n} x {inner}");
+    }
+}
+
 #[test]
 fn sorting_is_stable_and_puts_nan_last() {
     let x = [f64::NAN, 1.0, -0.0, f64::INFINITY, 0.0, f64::NAN, -1.0, 1.0];

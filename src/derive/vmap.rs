@@ -228,7 +228,7 @@ impl Mapper {
                 let all = self.wholes(operands)?;
                 self.record(behind(op), &all)
             }
-            Prim::Array(ArrayFn::Recurrence | ArrayFn::ArgSort) => {
+            Prim::Array(ArrayFn::Recurrence | ArrayFn::CumulativeSum | ArrayFn::ArgSort) => {
                 let all = self.wholes(operands)?;
                 self.record(behind(op), &all)
             }

@@ -54,7 +54,7 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
             Prim::Matmul => matmul(s, node)?,
             Prim::IndexSelect | Prim::Gather => read(s, node, prim)?,
             Prim::IndexAdd | Prim::ScatterAdd => add(s, node, prim)?,
-            Prim::Array(ArrayFn::Recurrence) => recurrence(s, node)?,
+            Prim::Array(ArrayFn::Recurrence | ArrayFn::CumulativeSum) => recurrence(s, node)?,
             Prim::Array(_) => return Err(LowerError::Internal("a function of arrays unrolled")),
             Prim::RandomBits => return Err(LowerError::Internal("random bits are not unrolled")),
         },
@@ -287,17 +287,21 @@ fn matmul(s: &mut Scheduler<'_>, node: CoreNode<'_>) -> Result<Scalars, LowerErr
 }
 
 fn recurrence(s: &mut Scheduler<'_>, node: CoreNode<'_>) -> Result<Scalars, LowerError> {
-    let (dtype, a) = (node.ty.dtype, s.scalars(node.operands[0])?);
-    let mut y = s.scalars(node.operands[1])?;
+    let dtype = node.ty.dtype;
+    let (factors, mut y) = match *node.operands {
+        [a, b] => (Some(s.scalars(a)?), s.scalars(b)?),
+        [b] => (None, s.scalars(b)?),
+        _ => return Err(LowerError::Internal("a recurrence of many operands")),
+    };
     let [outer, n, inner] = around(node.shape(), node.attrs.int(0) as usize);
     let one = constant(s, dtype, 1.0);
     for o in 0..outer {
         for at in o * n * inner + inner..(o + 1) * n * inner {
             let before = y[at - inner];
-            let step = match a[at] {
+            let step = match factors.as_ref().map(|a| a[at]).filter(|&factor| factor != one) {
                 // One rounding either way.
-                factor if factor == one => Def::Map(MapFn::Add, Args::new(&[before, y[at]])),
-                factor => Def::Map(MapFn::Fma, Args::new(&[factor, before, y[at]])),
+                None => Def::Map(MapFn::Add, Args::new(&[before, y[at]])),
+                Some(factor) => Def::Map(MapFn::Fma, Args::new(&[factor, before, y[at]])),
             };
             y[at] = s.scalar(dtype, step);
         }

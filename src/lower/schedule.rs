@@ -135,7 +135,7 @@ fn can_unroll(core: &Core, node: CoreNode<'_>) -> bool {
             let reads_zero = node.attrs.flag(1);
             reads_zero || index.ty().numel() == 0 || (0..index.elements().len()).all(|i| index.bits(i) < len)
         }
-        Kind::Prim(Prim::Array(f)) => f == ArrayFn::Recurrence,
+        Kind::Prim(Prim::Array(f)) => matches!(f, ArrayFn::Recurrence | ArrayFn::CumulativeSum),
         Kind::Prim(Prim::RandomBits) => false,
         Kind::Callback(_) | Kind::Bodies(_) => false,
         _ => true,

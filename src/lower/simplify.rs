@@ -4,6 +4,7 @@ use crate::graph::{DType, TypeId, ValueId, ValueType};
 use crate::lower::core::{Expander, Kind};
 use crate::ops::{Elements, Literal, MapFn, Op, Prim, make};
 use crate::tape::{Native, Tensor, fold, fold_f64};
+use cotangent_runtime::array::ArrayFn;
 use smallvec::SmallVec;
 
 /// Largest constant that is folded element by element.
@@ -253,6 +254,11 @@ fn hoist_broadcast(e: &mut Expander, f: MapFn, op: &Op, operands: &[ValueId], ty
     Some(e.broadcast(small, &shape))
 }
 
+/// Whether all of a constant is 1.
+fn is_one(e: &Expander, v: ValueId) -> bool {
+    e.core.uniform(v) == Some(Literal::bits_of(e.core.node(v).ty.dtype, 1.0))
+}
+
 /// An equal, simpler node for a primitive, if one is known.
 pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: TypeId) -> Option<ValueId> {
     let &[x, ..] = operands else { return None };
@@ -298,6 +304,11 @@ pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: Typ
                 return Some(source);
             }
             Some(e.node(Kind::Prim(Prim::Reshape), op.clone(), &[source], ty))
+        }
+        // One rounding either way.
+        (Prim::Array(ArrayFn::Recurrence), Kind::Prim(Prim::Const)) if is_one(e, x) => {
+            let sum = Kind::Prim(Prim::Array(ArrayFn::CumulativeSum));
+            Some(e.node(sum, op.clone(), &operands[1..], ty))
         }
         (Prim::Concat, _) if operands.len() == 1 => Some(x),
         (Prim::Pad, _) if e.core.type_id(x) == ty => Some(x),

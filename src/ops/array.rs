@@ -8,7 +8,7 @@ use cotangent_runtime::array::{ArrayDims, ArrayFn, LOWER, TRANSPOSE, UNIT};
 
 /// The extents of a call; the shape rule of the row has passed the operands.
 pub fn array_dims(f: ArrayFn, attrs: &Attrs, a: &Shape, b: Option<&Shape>) -> ArrayDims {
-    if matches!(f, ArrayFn::Recurrence | ArrayFn::ArgSort) {
+    if matches!(f, ArrayFn::Recurrence | ArrayFn::CumulativeSum | ArrayFn::ArgSort) {
         let [outer, n, inner] = around(a, attrs.int(0) as usize);
         return ArrayDims { outer, n, inner, flags: 0 };
     }
