@@ -1,6 +1,6 @@
 //! Compile time of random scalar graphs, dense forward and reverse, and of the Rosenbrock
-//! function of 10,000 variables as scalars, value and gradient, with a call of it; both tiers. A
-//! hundred times as many operations show that the time is linear; what a cache takes to find a program.
+//! function of 10,000 variables as scalars, value and gradient, with a call of it; both tiers, and rolled.
+//! A hundred times as many operations show that the time is linear; what a cache takes to find a program.
 
 mod common;
 
@@ -34,8 +34,8 @@ fn straight_line(c: &mut Criterion) {
     let graph = dag::rosenbrock(N);
     let mut group = c.benchmark_group("rosenbrock_scalars");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
-    for (tier, name) in [(Tier::Fast, "fast"), (Tier::Full, "full")] {
-        let options = Options::default().forms(Forms::VALUE_AND_GRAD).tier(tier);
+    for (tier, roll, name) in [(Tier::Fast, 0, "fast"), (Tier::Full, 0, "full"), (Tier::Full, 16, "rolled")] {
+        let options = Options::default().forms(Forms::VALUE_AND_GRAD).tier(tier).roll(roll);
         let compile = || Program::compile(&graph, &options).expect("a machine with a code generator");
         group.bench_function(BenchmarkId::new("compile", name), |b| b.iter_with_large_drop(compile));
         let program = compile();

@@ -49,10 +49,12 @@ pub struct Config {
     pub width: VectorWidth,
     /// Elements of a block; 0 for the default, which no random graph is long enough for.
     pub block: usize,
+    /// How often scalars repeat themselves to become loops.
+    pub roll: usize,
 }
 
 const fn config(opt: OptLevel, tier: Tier, unroll: Option<usize>) -> Config {
-    Config { opt, tier, unroll, width: VectorWidth::Widest, block: 0 }
+    Config { opt, tier, unroll, width: VectorWidth::Widest, block: 0, roll: 0 }
 }
 
 /// Every level, tier and kind of unrolling.
@@ -74,18 +76,22 @@ const WIDTHS: [VectorWidth; 4] =
 /// Sizes of blocks.
 const BLOCKS: [usize; 4] = [0, 0, 8, 32];
 
+/// Repeats that become loops.
+const ROLLS: [usize; 4] = [0, 2, 3, 16];
+
 impl Config {
     /// One of them.
     pub fn draw(source: &mut dyn Source) -> Config {
         let config = CONFIGS[source.below(CONFIGS.len())];
         let block = BLOCKS[source.below(BLOCKS.len())];
-        Config { width: WIDTHS[source.below(WIDTHS.len())], block, ..config }
+        let roll = ROLLS[source.below(ROLLS.len())];
+        Config { width: WIDTHS[source.below(WIDTHS.len())], block, roll, ..config }
     }
 
     /// Options of this configuration.
     pub fn options(self) -> Options {
         let options = Options::default().opt(self.opt).tier(self.tier).width(self.width).block(self.block);
-        let options = options.checks(crate::Checks::On);
+        let options = options.checks(crate::Checks::On).roll(self.roll);
         match self.unroll {
             Some(unroll) => options.unroll(unroll),
             None => options,

@@ -188,6 +188,10 @@ impl<'a> Generator<'a> {
                 self.sibling();
                 continue;
             }
+            if self.source.chance(1, 60) {
+                self.traced(&arithmetic);
+                continue;
+            }
             if self.levels > 0 && self.source.chance(1, 8) {
                 self.custom();
                 continue;

@@ -42,6 +42,7 @@ mod matrices;
 mod numbers;
 mod operands;
 mod source;
+mod traced;
 mod windows;
 
 pub use coverage::Coverage;

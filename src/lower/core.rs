@@ -87,6 +87,11 @@ impl Tail {
 }
 
 impl Core {
+    /// Without nodes, with these types.
+    pub fn of_types(types: TypeTable) -> Core {
+        Core { types, ..Core::default() }
+    }
+
     pub fn len(&self) -> usize {
         self.nodes.len()
     }

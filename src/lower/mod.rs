@@ -13,6 +13,7 @@ pub(crate) mod memory;
 mod merge;
 pub(crate) mod plan;
 pub(crate) mod points;
+mod roll;
 mod schedule;
 mod simplify;
 
@@ -59,6 +60,8 @@ pub(crate) const INPUT_OP: Op = Op::plain(&INPUT_ROW);
 pub struct Lowering {
     /// Whether IEEE-exact rewrites and common subexpressions are applied.
     pub simplify: bool,
+    /// How often structure of scalars repeats itself to become kernels; 0 for never.
+    pub roll: usize,
     /// Unrolling and fusion.
     pub limits: Limits,
     /// Whether the plan's order and overlaps are checked.
@@ -92,6 +95,9 @@ fn lower_at(
         let mut core = core::expand(graph, values, how.simplify, origin)?;
         if how.simplify {
             core = assemble::assemble(core);
+        }
+        if how.roll > 0 {
+            core = roll::roll(core, how.roll)?;
         }
         let live = core.live();
         Ok::<_, LowerError>((core, live))

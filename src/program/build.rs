@@ -139,11 +139,11 @@ fn lowering(options: &Options) -> Lowering {
     match options.opt {
         OptLevel::None => {
             let limits = Limits { unroll: 0, fuse: false, points: false, block: 0 };
-            Lowering { simplify: false, limits, check }
+            Lowering { simplify: false, roll: 0, limits, check }
         }
         OptLevel::Full => {
             let limits = Limits { unroll: options.unroll, fuse: true, points: false, block: options.block };
-            Lowering { simplify: true, limits, check }
+            Lowering { simplify: true, roll: options.roll, limits, check }
         }
     }
 }

@@ -137,6 +137,7 @@ fn lanes(
 ) -> Result<Option<Lanes>, CompileError> {
     let how = Lowering {
         simplify: options.opt == OptLevel::Full,
+        roll: 0,
         limits: Limits { unroll: UNROLL, fuse: true, points: true, block: 0 },
         check: options.checks == Checks::On,
     };
