@@ -24,10 +24,7 @@ fn define(e: &mut dyn Emitter, site: &Site<'_>) -> Result<Definition, OpError> {
         inputs.push(graph.push_input("", e.ty(v).clone())?);
     }
     let mut recorder = Recorder::new(graph);
-    let results = expand(
-        &mut recorder,
-        &Site { op: site.op, operands: &inputs, results: &[], wanted: &[], so_far: &[] },
-    )?;
+    let results = expand(&mut recorder, &Site::of(site.op, &inputs))?;
     let graph = recorder.finish(results.to_vec());
     let handles = e.inline(site.op.name(), &graph, site.operands)?;
     Ok(Definition { graph, handles })

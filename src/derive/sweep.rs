@@ -291,7 +291,7 @@ pub fn forward(
         };
         let operands: SmallVec<[ValueId; 4]> = node.operands().iter().map(|v| handles[v.index()]).collect();
         let results: SmallVec<[ValueId; 2]> = node.results().map(|v| handles[v.index()]).collect();
-        let site = Site { op: &node.op, operands: &operands, results: &results, wanted: &[], so_far: &[] };
+        let site = Site { results: &results, ..Site::of(&node.op, &operands) };
         if level == Level::Graph {
             e.attribute(id, node.source());
         }

@@ -103,7 +103,7 @@ impl Emitter for Mapper {
             return Ok(SmallVec::from_elem(self.push(id, ty, true), 1));
         }
         if let Value::Expand(expand) = op.row().value {
-            return expand(self, &Site { op: &op, operands, results: &[], wanted: &[], so_far: &[] });
+            return expand(self, &Site::of(&op, operands));
         }
         let views: SmallVec<[Operand<'_>; 4]> =
             operands.iter().map(|&v| Operand { ty: &self.at(v).ty, literal: None }).collect();

@@ -315,8 +315,7 @@ impl Expander {
 impl Emitter for Expander {
     fn emit(&mut self, op: Op, operands: &[ValueId]) -> Result<Results, OpError> {
         if let Value::Expand(expand) = op.row().value {
-            let site = Site { op: &op, operands, results: &[], wanted: &[], so_far: &[] };
-            return expand(self, &site);
+            return expand(self, &Site::of(&op, operands));
         }
         let views: SmallVec<[Operand<'_>; 4]> =
             operands.iter().map(|&v| Operand { ty: self.core.node(v).ty, literal: None }).collect();

@@ -83,8 +83,7 @@ pub fn by_definition(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError
         ids.push(graph.push_input("", operand.ty.clone())?);
     }
     let mut recorder = Recorder::new(graph);
-    let results =
-        expand(&mut recorder, &Site { op, operands: &ids, results: &[], wanted: &[], so_far: &[] })?;
+    let results = expand(&mut recorder, &Site::of(op, &ids))?;
     Ok(results.iter().map(|&v| recorder.graph().ty(v).clone()).collect())
 }
 

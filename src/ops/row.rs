@@ -44,7 +44,12 @@ pub struct Site<'a> {
     pub so_far: &'a [Option<ValueId>],
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
+    /// A node whose results nobody has, as a definition sees it; all gradients are wanted.
+    pub fn of(op: &'a Op, operands: &'a [ValueId]) -> Site<'a> {
+        Site { op, operands, results: &[], wanted: &[], so_far: &[] }
+    }
+
     /// Whether a contribution to operand `i` is of use.
     #[inline]
     pub fn wants(&self, i: usize) -> bool {

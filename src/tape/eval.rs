@@ -295,8 +295,7 @@ impl<N: Numbers> Evaluator<N> {
                 made
             }
             Value::Expand(expand) => {
-                let site = Site { op, operands, results: &[], wanted: &[], so_far: &[] };
-                return expand(self, &site);
+                return expand(self, &Site::of(op, operands));
             }
             Value::Callback => return self.callback(op, operands),
             Value::Loop => return self.run_loop(op, operands),

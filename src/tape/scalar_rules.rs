@@ -94,8 +94,7 @@ impl Emitter for Writer {
         let register = |v: &ValueId| v.index() as u8;
         let step = match (op.row().value, operands) {
             (Value::Expand(expand), _) => {
-                let site = Site { op: &op, operands, results: &[], wanted: &[], so_far: &[] };
-                return expand(self, &site);
+                return expand(self, &Site::of(&op, operands));
             }
             (Value::Map(f), _) if f.is_predicate() => return Err(refused()),
             (Value::Map(f), [x]) => Step::Unary(f, register(x)),
@@ -128,7 +127,7 @@ impl ScalarRule {
         }
         let ids: [ValueId; GIVEN] = std::array::from_fn(|i| ValueId::new(i as u32));
         let op = Op::plain(row);
-        let site = Site { op: &op, operands: &ids[..n], results: &ids[2..3], wanted: &[], so_far: &[] };
+        let site = Site { results: &ids[2..3], ..Site::of(&op, &ids[..n]) };
         let ty = ValueType::new(DType::F64, ());
         let mut writer = Writer { steps: Vec::new(), ty };
         let found = rule(&mut writer, &site, &[Some(ids[3])]).ok()?;
