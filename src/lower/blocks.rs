@@ -63,15 +63,13 @@ fn touched(plan: &Plan, items: &[Item]) -> Vec<u32> {
 
 /// Calls `f` once with each buffer of an item.
 fn each(plan: &Plan, item: &Item, f: impl FnMut(BufId)) {
-    let seen = std::cell::RefCell::new(SmallVec::<[BufId; 8]>::new());
-    let note = |buf| {
-        let mut seen = seen.borrow_mut();
+    let mut seen = SmallVec::<[BufId; 8]>::new();
+    plan.touches(item, &mut |buf, _| {
         if !seen.contains(&buf) {
             seen.push(buf);
         }
-    };
-    plan.touches(item, note, note);
-    seen.into_inner().into_iter().for_each(f);
+    });
+    seen.into_iter().for_each(f);
 }
 
 /// Elements of a pass; `None` if an item is none.
@@ -136,13 +134,8 @@ fn spans(plan: &Plan, item: &Item) -> Vec<Span> {
             spans.extend(element(*id));
         }
         _ => {
-            let whole = |buf, write| Span { buf, ends: (0, isize::MAX), write };
-            let found = std::cell::RefCell::new(&mut spans);
-            plan.touches(
-                item,
-                |buf| found.borrow_mut().push(whole(buf, false)),
-                |buf| found.borrow_mut().push(whole(buf, true)),
-            );
+            let ends = (0, isize::MAX);
+            plan.touches(item, &mut |buf, write| spans.push(Span { buf, ends, write }));
         }
     }
     spans

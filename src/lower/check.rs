@@ -203,7 +203,7 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
             continue;
         }
         let mut missing = false;
-        plan.touches(item, |b| missing |= !written[b.index()], |_| {});
+        plan.touches(item, &mut |b, write| missing |= !write && !written[b.index()]);
         if missing {
             return Err(LowerError::Internal("a read of memory not yet written"));
         }
@@ -265,11 +265,9 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                 }
             }
         }
-        plan.touches(
-            item,
-            |_| {},
-            |b| written[b.index()] = filled[b.index()] >= plan.buffer(b).len || written[b.index()],
-        );
+        plan.touches(item, &mut |b, write| {
+            written[b.index()] |= write && filled[b.index()] >= plan.buffer(b).len;
+        });
     }
     overlap(plan)
 }

@@ -16,14 +16,12 @@ pub fn align_up(bytes: usize) -> Option<usize> {
 pub fn lives(plan: &Plan) -> Vec<Option<(usize, usize)>> {
     let mut lives: Vec<Option<(usize, usize)>> = vec![None; plan.buffers.len()];
     let mut touch = |item: &Item, first: usize, last: usize, wanted: &dyn Fn(BufId) -> bool| {
-        let seen = std::cell::RefCell::new(&mut lives);
-        let touch = |buf: BufId| {
+        plan.touches(item, &mut |buf, _| {
             if wanted(buf) {
-                let life = &mut seen.borrow_mut()[buf.index()];
+                let life = &mut lives[buf.index()];
                 *life = Some(life.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
             }
-        };
-        plan.touches(item, touch, touch);
+        });
     };
     let mut at = 0;
     for item in &plan.items {

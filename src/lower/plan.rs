@@ -398,102 +398,88 @@ impl Plan {
         })
     }
 
-    /// Buffers that an item reads and the one it writes.
-    pub fn touches(&self, item: &Item, mut read: impl FnMut(BufId), mut write: impl FnMut(BufId)) {
-        self.touched(item, &mut read, &mut write);
-    }
-
-    fn touched(&self, item: &Item, read: &mut dyn FnMut(BufId), write: &mut dyn FnMut(BufId)) {
-        let scalar = |id: ScalarId, read: &mut dyn FnMut(BufId)| match &self.scalar(id).def {
-            Def::Load(buf, _) => read(*buf),
-            Def::Map(_, args) => {
-                for &arg in args.iter() {
-                    if let Def::Load(buf, _) = self.scalar(arg).def {
-                        read(buf);
-                    }
-                }
+    /// The buffers that an item reads and, with `true`, those that it writes.
+    pub fn touches(&self, item: &Item, touch: &mut dyn FnMut(BufId, bool)) {
+        const READ: bool = false;
+        const WRITE: bool = true;
+        let scalar = |id: ScalarId, touch: &mut dyn FnMut(BufId, bool)| {
+            if let Def::Load(buf, _) = self.scalar(id).def {
+                touch(buf, READ);
             }
-            Def::Cast(arg) => {
-                if let Def::Load(buf, _) = self.scalar(*arg).def {
-                    read(buf);
-                }
-            }
-            Def::Const(_) => {}
         };
         match item {
-            Item::Scalar(id) => scalar(*id, read),
-            Item::Blocks(blocks) => blocks.items().for_each(|item| self.touched(item, read, write)),
+            Item::Scalar(id) => match &self.scalar(*id).def {
+                Def::Load(buf, _) => touch(*buf, READ),
+                Def::Map(_, args) => args.iter().for_each(|&arg| scalar(arg, touch)),
+                Def::Cast(arg) => scalar(*arg, touch),
+                Def::Const(_) => {}
+            },
+            Item::Blocks(blocks) => blocks.items().for_each(|item| self.touches(item, touch)),
             Item::Store(buf, _, id) => {
-                if let Def::Load(from, _) = self.scalar(*id).def {
-                    read(from);
-                }
-                write(*buf);
+                scalar(*id, touch);
+                touch(*buf, WRITE);
             }
             Item::Loop(kernel) => {
                 for lane in &kernel.body {
                     match &lane.op {
-                        LaneOp::Load(access) => read(access.buf),
-                        LaneOp::Scalar(id) => {
-                            if let Def::Load(buf, _) = self.scalar(*id).def {
-                                read(buf);
-                            }
-                        }
+                        LaneOp::Load(access) => touch(access.buf, READ),
+                        LaneOp::Scalar(id) => scalar(*id, touch),
                         _ => {}
                     }
                 }
-                write(kernel.store.buf);
+                touch(kernel.store.buf, WRITE);
             }
             Item::Repeat(repeat) => {
                 for carry in &repeat.carries {
-                    read(carry.init);
-                    write(carry.last);
-                    carry.other.into_iter().for_each(&mut *write);
+                    touch(carry.init, READ);
+                    touch(carry.last, WRITE);
+                    carry.other.iter().for_each(|&buf| touch(buf, WRITE));
                 }
-                repeat.slices.iter().chain(&repeat.fixed).for_each(|&buf| read(buf));
-                repeat.stacks.iter().for_each(|&buf| write(buf));
+                repeat.slices.iter().chain(&repeat.fixed).for_each(|&buf| touch(buf, READ));
+                repeat.stacks.iter().for_each(|&buf| touch(buf, WRITE));
             }
             Item::Branch(branch) => {
-                read(branch.condition);
-                branch.inputs.iter().for_each(|&buf| read(buf));
-                branch.outputs.iter().for_each(|&buf| write(buf));
+                touch(branch.condition, READ);
+                branch.inputs.iter().for_each(|&buf| touch(buf, READ));
+                branch.outputs.iter().for_each(|&buf| touch(buf, WRITE));
             }
             Item::Call(call) => match call.as_ref() {
                 Call::Matmul { a, b, c, .. } => {
-                    read(a.0);
-                    read(b.0);
-                    write(c.0);
+                    touch(a.0, READ);
+                    touch(b.0, READ);
+                    touch(c.0, WRITE);
                 }
                 Call::Overlap { src, out, .. } => {
-                    read(src.0);
-                    write(*out);
+                    touch(src.0, READ);
+                    touch(*out, WRITE);
                 }
                 Call::Read { source, index, out, .. } => {
-                    read(*source);
-                    read(*index);
-                    write(*out);
+                    touch(*source, READ);
+                    touch(*index, READ);
+                    touch(*out, WRITE);
                 }
                 Call::Random { key, out } => {
-                    read(*key);
-                    write(*out);
+                    touch(*key, READ);
+                    touch(*out, WRITE);
                 }
                 Call::Many { src, out, .. } => {
-                    read(src.buf);
-                    write(out.buf);
+                    touch(src.buf, READ);
+                    touch(out.buf, WRITE);
                 }
                 Call::Add { base, index, update, out, .. } => {
-                    read(*base);
-                    read(*index);
-                    read(*update);
-                    write(*out);
+                    touch(*base, READ);
+                    touch(*index, READ);
+                    touch(*update, READ);
+                    touch(*out, WRITE);
                 }
                 Call::Array { operands, scratch, out, .. } => {
-                    operands.iter().for_each(|&buf| read(buf));
-                    scratch.iter().for_each(|&buf| write(buf));
-                    write(*out);
+                    operands.iter().for_each(|&buf| touch(buf, READ));
+                    scratch.iter().for_each(|&buf| touch(buf, WRITE));
+                    touch(*out, WRITE);
                 }
                 Call::Callback { inputs, outputs, .. } => {
-                    inputs.iter().for_each(|&buf| read(buf));
-                    outputs.iter().for_each(|&buf| write(buf));
+                    inputs.iter().for_each(|&buf| touch(buf, READ));
+                    outputs.iter().for_each(|&buf| touch(buf, WRITE));
                 }
             },
         }
