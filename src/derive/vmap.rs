@@ -44,8 +44,7 @@ pub fn vmap(graph: impl AsRef<Graph>, batched: &[usize], n: usize) -> Result<Gra
     let mut values = Vec::with_capacity(graph.len());
     for (i, (v, input)) in graph.input_values().zip(graph.inputs()).enumerate() {
         let (ty, varies) = (graph.ty(v).clone(), batched.contains(&i));
-        let shape = if varies { stacked(n, &ty.shape) } else { ty.shape.clone() };
-        let id = many.push_input(input.name.clone(), ValueType::new(ty.dtype, shape))?;
+        let id = many.push_input(input.name.clone(), if varies { ty.stacked(n) } else { ty.clone() })?;
         values.push(Mapped { id, ty, varies });
     }
     let mut mapper = Mapper { recorder: Recorder::new(many), n, values };
@@ -59,11 +58,6 @@ pub fn vmap(graph: impl AsRef<Graph>, batched: &[usize], n: usize) -> Result<Gra
     let outputs = graph.outputs().iter().map(|v| mapper.whole(handles[v.index()]));
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     Ok(mapper.recorder.finish(outputs))
-}
-
-/// A shape with the axis of points in front.
-fn stacked(n: usize, shape: &Shape) -> Shape {
-    std::iter::once(n).chain(shape.dims().iter().copied()).collect()
 }
 
 /// A value of one point.
@@ -146,7 +140,7 @@ impl Mapper {
     /// The value with its axis of points, the same for all where it had none.
     fn whole(&mut self, v: ValueId) -> R {
         let Mapped { id, ref ty, varies } = *self.at(v);
-        let shape = stacked(self.n, &ty.shape);
+        let shape = ty.shape.stacked(self.n);
         if varies { Ok(id) } else { self.record(make::broadcast_to(&shape), &[id]) }
     }
 
@@ -182,7 +176,7 @@ impl Mapper {
     ) -> Result<Option<ValueId>, OpError> {
         let x = self.at(operands[0]).id;
         let varies = |i: usize| operands.get(i).is_some_and(|&v| self.at(v).varies);
-        let many = stacked(self.n, &ty.shape);
+        let many = ty.shape.stacked(self.n);
         let (n, attrs) = (self.n, &op.attrs);
         let ahead = |i: usize, value: usize| -> Vec<usize> { [&[value], &attrs.sizes(i)[..]].concat() };
         let shifted = |i: usize| -> Vec<usize> { attrs.sizes(i).iter().map(|axis| axis + 1).collect() };
@@ -255,7 +249,7 @@ impl Mapper {
                     own.push(id);
                     continue;
                 }
-                let (mut start, mut stop) = (vec![0; rank], stacked(self.n, &shape).dims().to_vec());
+                let (mut start, mut stop) = (vec![0; rank], shape.stacked(self.n).dims().to_vec());
                 (start[0], stop[0]) = (p, p + 1);
                 let one = self.record(make::slice(&start, &stop, &vec![1; rank]), &[id])?;
                 own.push(self.record(make::reshape(&shape), &[one])?);
@@ -264,7 +258,7 @@ impl Mapper {
             parts.resize(made.len(), Vec::new());
             types = made.iter().map(|&id| self.recorder.ty(id).clone()).collect();
             for (part, id) in parts.iter_mut().zip(made) {
-                let one = stacked(1, &self.recorder.ty(id).shape);
+                let one = self.recorder.ty(id).shape.stacked(1);
                 part.push(self.record(make::reshape(&one), &[id])?);
             }
         }
@@ -274,7 +268,7 @@ impl Mapper {
             types = op.infer(&views)?;
             drop(views);
             for ty in &types {
-                parts.push(vec![self.recorder.fill(ty.dtype, &stacked(0, &ty.shape), 0.0)?]);
+                parts.push(vec![self.recorder.fill(ty.dtype, &ty.shape.stacked(0), 0.0)?]);
             }
         }
         let mut results = Results::new();

@@ -3,7 +3,7 @@
 use crate::graph::builder::{Builder, Var};
 use crate::graph::data::Graph;
 use crate::graph::loops::{Recorded, Scanned};
-use crate::graph::types::{Shape, ValueId, ValueType};
+use crate::graph::types::{Shape, ValueId};
 use crate::ops::{Body, OpError, make};
 use std::panic::Location;
 
@@ -161,8 +161,7 @@ impl<'b> Recorded<'b> {
                 continue;
             }
             let mut all = now.clone();
-            let lead: Vec<usize> =
-                std::iter::once(count).chain(std::iter::repeat_n(levels.every, level)).collect();
+            let lead = Shape::from(vec![levels.every; level]).stacked(count);
             all.extend(parts.iter().map(|pieces| with_lead(pieces[i], &lead, at)));
             all.extend_from_slice(captured);
             let outputs = body.as_ref().map_or(carries + given, |body| body.graph().outputs().len());
@@ -191,7 +190,7 @@ fn around(inner: &Body, steps: usize, parts: [usize; 2], given: usize) -> Result
     for (i, v) in body.input_values().enumerate() {
         let ty = body.ty(v).clone();
         let sliced = (carries..carries + slices).contains(&i);
-        operands.push(graph.push_input("", if sliced { stacked(&ty, steps) } else { ty })?);
+        operands.push(graph.push_input("", if sliced { ty.stacked(steps) } else { ty })?);
     }
     let op = make::scan(inner.clone(), steps, parts, false);
     let mut outputs: Vec<ValueId> =
@@ -199,12 +198,6 @@ fn around(inner: &Body, steps: usize, parts: [usize; 2], given: usize) -> Result
     outputs.extend_from_slice(&operands[..carries]);
     graph.set_outputs(outputs);
     Body::new(graph)
-}
-
-/// A type with another first axis.
-fn stacked(ty: &ValueType, steps: usize) -> ValueType {
-    let dims: Vec<usize> = std::iter::once(steps).chain(ty.shape.dims().iter().copied()).collect();
-    ValueType { dtype: ty.dtype, shape: Shape::new(&dims) }
 }
 
 /// A tensor cut along its first axis; pieces of no steps may be left out.
@@ -216,12 +209,12 @@ fn pieces<'b>(x: Var<'b>, sizes: &[usize], at: At) -> Vec<Var<'b>> {
 }
 
 /// The first axis as several.
-fn with_lead<'b>(x: Var<'b>, lead: &[usize], at: At) -> Var<'b> {
-    if x.id.is_none() || lead.len() == 1 {
+fn with_lead<'b>(x: Var<'b>, lead: &Shape, at: At) -> Var<'b> {
+    if x.id.is_none() || lead.rank() == 1 {
         return x;
     }
-    let dims: Vec<usize> = lead.iter().copied().chain(x.shape().dims()[1..].iter().copied()).collect();
-    x.op1(make::reshape(&Shape::new(&dims)), at)
+    let shape: Shape = lead.dims().iter().chain(&x.shape().dims()[1..]).copied().collect();
+    x.op1(make::reshape(&shape), at)
 }
 
 /// The first axes, one more than the levels, as one of so many steps.
@@ -229,9 +222,7 @@ fn without_lead<'b>(x: Var<'b>, levels: usize, steps: usize, at: At) -> Var<'b> 
     if x.id.is_none() || levels == 0 {
         return x;
     }
-    let dims: Vec<usize> =
-        std::iter::once(steps).chain(x.shape().dims()[levels + 1..].iter().copied()).collect();
-    x.op1(make::reshape(&Shape::new(&dims)), at)
+    x.op1(make::reshape(&Shape::new(&x.shape().dims()[levels + 1..]).stacked(steps)), at)
 }
 
 #[cfg(test)]

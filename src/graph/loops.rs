@@ -256,13 +256,7 @@ impl Builder {
         let mut outputs: Vec<Var<'b>> = next.iter().chain(&given).copied().collect();
         // What reverse works from. Where nobody asks for it, compiled code leaves it out.
         let kept = carries.iter().filter(|c| !given.iter().any(|v| v.id == c.id && v.id.is_some()));
-        let fits = |c: &&Var<'b>| {
-            c.ty().is_some_and(|ty| {
-                let dims: Vec<usize> =
-                    std::iter::once(steps).chain(ty.shape.dims().iter().copied()).collect();
-                ValueType::new(ty.dtype, Shape::new(&dims)).checked_bytes().is_some()
-            })
-        };
+        let fits = |c: &&Var<'b>| c.ty().is_some_and(|ty| ty.stacked(steps).checked_bytes().is_some());
         outputs.extend(kept.filter(fits));
         let finished = match home.close(body, &outputs, at) {
             Ok(Some(finished)) => finished,

@@ -96,6 +96,11 @@ impl Shape {
         Shape(SmallVec::from_slice(dims))
     }
 
+    /// The shape of `n` such tensors along a new first axis.
+    pub(crate) fn stacked(&self, n: usize) -> Shape {
+        std::iter::once(n).chain(self.0.iter().copied()).collect()
+    }
+
     /// Extents, outermost first.
     pub fn dims(&self) -> &[usize] {
         &self.0
@@ -208,6 +213,11 @@ impl ValueType {
     /// A type from its parts.
     pub fn new(dtype: DType, shape: impl Into<Shape>) -> ValueType {
         ValueType { dtype, shape: shape.into() }
+    }
+
+    /// The type of `n` such tensors along a new first axis.
+    pub(crate) fn stacked(&self, n: usize) -> ValueType {
+        ValueType { dtype: self.dtype, shape: self.shape.stacked(n) }
     }
 
     /// Number of elements.

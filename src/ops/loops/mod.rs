@@ -11,7 +11,7 @@ pub(crate) use body::{Cut, cut_both, cut_loop, extent};
 pub(crate) use branch::Branch;
 pub use branch::COND;
 
-use crate::graph::{Graph, Shape, ValueType};
+use crate::graph::Graph;
 use crate::ops::attr::{AttrKind, Attrs};
 use crate::ops::error::OpError;
 use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Types, Value};
@@ -87,13 +87,6 @@ impl<'a> Loop<'a> {
     pub fn sliced(&self) -> std::ops::Range<usize> {
         self.carries..self.carries + self.slices
     }
-
-    /// A slice stacked as many times as there are steps.
-    pub fn stacked(&self, slice: &ValueType) -> ValueType {
-        let dims: Vec<usize> =
-            std::iter::once(self.steps).chain(slice.shape.dims().iter().copied()).collect();
-        ValueType { dtype: slice.dtype, shape: Shape::new(&dims) }
-    }
 }
 
 fn infer(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
@@ -116,7 +109,7 @@ fn infer(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
     for (i, v) in l.body.input_values().enumerate() {
         let mut expected = l.body.ty(v).clone();
         if l.sliced().contains(&i) {
-            expected = l.stacked(&expected);
+            expected = expected.stacked(l.steps);
         }
         if *operands[i].ty != expected {
             let got = operands[i].ty.clone();
@@ -132,7 +125,7 @@ fn infer(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
         .enumerate()
         .map(|(i, &v)| match i < l.carries {
             true => l.body.ty(v).clone(),
-            false => l.stacked(l.body.ty(v)),
+            false => l.body.ty(v).stacked(l.steps),
         })
         .collect())
 }
