@@ -20,7 +20,7 @@ pub fn explode(s: &mut Scheduler<'_>, id: ValueId) -> Result<(), LowerError> {
         // The extents beside an empty one may be vast.
         _ if node.ty.numel() == 0 => Scalars::default(),
         // Its elements are read from there.
-        Kind::Map(_) if by_many(node) && !s.points => {
+        Kind::Map(_) if by_many(node) && !s.how.limits.points => {
             s.memory[id.index()] = Some(s.call(id)?);
             return Ok(());
         }

@@ -96,8 +96,6 @@ pub struct Scheduler<'c> {
     /// Whether every node is a scalar computed from scalars. Then equal ones
     /// were merged as nodes, and no view gives a scalar a second name.
     only_scalars: bool,
-    /// See [`Limits::points`].
-    pub points: bool,
     /// By scalar.
     known: Vec<Known>,
 }
@@ -161,7 +159,6 @@ fn map_cost(f: MapFn) -> u32 {
 impl<'c> Scheduler<'c> {
     pub fn new(core: &'c Core, live: &'c [bool], how: Lowering) -> Scheduler<'c> {
         let n = core.len();
-        let limits = how.limits;
         let mut s = Scheduler {
             core,
             live,
@@ -174,20 +171,20 @@ impl<'c> Scheduler<'c> {
             unrolled: vec![false; n],
             made: Made::default(),
             only_scalars: false,
-            points: limits.points,
             known: Vec::new(),
         };
-        s.choose_unrolled(live, limits);
+        s.choose_unrolled();
         if !s.only_scalars {
             let alone = live.iter().zip(&s.unrolled).filter(|(live, unrolled)| **live && **unrolled).count();
             s.made = Made::with_capacity(alone);
         }
-        s.choose_roots(live, limits);
+        s.choose_roots();
         s
     }
 
-    fn choose_unrolled(&mut self, live: &[bool], limits: Limits) {
-        let alive = || (0..self.core.len()).filter(|&i| live[i]);
+    fn choose_unrolled(&mut self) {
+        let limits = self.how.limits;
+        let alive = || (0..self.core.len()).filter(|&i| self.live[i]);
         let (mut total, mut named, mut roots) = (0usize, 0usize, self.core.outputs.len());
         self.only_scalars = true;
         for i in alive() {
@@ -225,8 +222,8 @@ impl<'c> Scheduler<'c> {
     }
 
     /// Which nodes are put in memory rather than recomputed by their users.
-    fn choose_roots(&mut self, live: &[bool], limits: Limits) {
-        let n = self.core.len();
+    fn choose_roots(&mut self) {
+        let (n, live) = (self.core.len(), self.live);
         let mut users = vec![0u32; n];
         for i in (0..n).filter(|&i| live[i]) {
             for v in self.core.operands(ValueId::new(i as u32)) {
@@ -278,7 +275,7 @@ impl<'c> Scheduler<'c> {
             }
             let shared = users[i] > 1 && cost[i] > SHARED_COST;
             let source = matches!(node.kind, Kind::Input(_) | Kind::Prim(Prim::Const));
-            self.root[i] = always || shared || cost[i] > BODY_COST || (!limits.fuse && !source);
+            self.root[i] = always || shared || cost[i] > BODY_COST || (!self.how.limits.fuse && !source);
         }
         for v in &self.core.outputs {
             self.root[v.index()] = true;
