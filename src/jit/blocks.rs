@@ -110,7 +110,7 @@ impl Chunk<'_, '_> {
         if bytes == 0 {
             return pointer;
         }
-        let step = self.b.ins().imul_imm_s(block, bytes);
+        let step = self.scaled(block, bytes);
         self.b.ins().iadd(pointer, step)
     }
 }

@@ -73,12 +73,7 @@ impl Chunk<'_, '_> {
             let step = match made.iter().find(|m| m.0 == bytes) {
                 Some(&(_, step)) => step,
                 None => {
-                    let step = match u64::try_from(bytes) {
-                        Ok(b) if b.is_power_of_two() => {
-                            c.b.ins().ishl_imm_u(index, i64::from(b.trailing_zeros()))
-                        }
-                        _ => c.b.ins().imul_imm_s(index, bytes),
-                    };
+                    let step = c.scaled(index, bytes);
                     made.push((bytes, step));
                     step
                 }
@@ -99,6 +94,14 @@ impl Chunk<'_, '_> {
             (store, _) => store,
         };
         Cursor { loads, store }
+    }
+
+    /// An index times a number of bytes.
+    pub fn scaled(&mut self, index: Value, bytes: i64) -> Value {
+        match u64::try_from(bytes) {
+            Ok(b) if b.is_power_of_two() => self.b.ins().ishl_imm_u(index, i64::from(b.trailing_zeros())),
+            _ => self.b.ins().imul_imm_s(index, bytes),
+        }
     }
 
     /// A loop that runs `n >= 1` times with values carried around.
