@@ -61,12 +61,12 @@ struct Derived {
 }
 
 impl Derived {
-    fn new(draft: &Draft, body: &Graph, keep: &[bool]) -> Result<Derived, OpError> {
-        let cut = cut_loop(body, draft.parts[0], keep)?;
-        let ends = [draft.parts[0], draft.parts[0] + draft.parts[1]];
+    fn new(given: &[Given], parts: [usize; 2], body: &Graph, keep: &[bool]) -> Result<Derived, OpError> {
+        let [carries, slices] = parts;
+        let cut = cut_loop(body, carries, keep)?;
         let below = |end: usize| cut.inputs.partition_point(|&i| i < end);
-        let parts = [below(ends[0]), below(ends[1]) - below(ends[0])];
-        let given = cut.inputs.iter().map(|&i| draft.given[i]).collect();
+        let parts = [below(carries), below(carries + slices) - below(carries)];
+        let given = cut.inputs.iter().map(|&i| given[i]).collect();
         Ok(Derived { cut, given, parts })
     }
 
@@ -135,12 +135,9 @@ fn carries_before(
     let mut body = l.body.clone();
     let keep: Vec<bool> = (0..outputs.len()).map(|i| i >= l.carries).collect();
     body.set_outputs(outputs);
-    let draft = Draft {
-        graph: Graph::new(),
-        given: (0..site.operands.len()).map(Given::Operand).collect(),
-        parts: [l.carries, l.slices],
-    };
-    let again = Derived::new(&draft, &body, &keep)?.emit(e, site, l, l.backwards, keep.len())?;
+    let operands: Vec<Given> = (0..site.operands.len()).map(Given::Operand).collect();
+    let again = Derived::new(&operands, [l.carries, l.slices], &body, &keep)?;
+    let again = again.emit(e, site, l, l.backwards, keep.len())?;
     for (i, stack) in missing.into_iter().zip(&again[l.carries..]) {
         before[i] = *stack;
     }
@@ -205,7 +202,8 @@ fn may_reach(l: &Loop<'_>, seeded: impl Iterator<Item = bool>, moves: &[bool]) -
 
 /// A reverse sweep over the body, for carries whose cotangent is not known to be absent.
 struct Swept {
-    draft: Draft,
+    given: Vec<Given>,
+    parts: [usize; 2],
     body: Graph,
     /// Outputs to keep.
     keep: Vec<bool>,
@@ -252,7 +250,8 @@ fn sweep_back(
     for i in l.sliced().end..inputs {
         handles.push(draft.input(ty(i), Given::Operand(i))?);
     }
-    let mut recorder = Recorder::new(draft.graph.clone());
+    let Draft { graph, given, parts } = draft;
+    let mut recorder = Recorder::new(graph);
     let e: &mut dyn Emitter = &mut recorder;
     let handles = e.inline(site.op.name(), body, &handles)?;
     let mut initial: Vec<Option<ValueId>> = vec![None; body.len()];
@@ -296,7 +295,7 @@ fn sweep_back(
     }
     let reached = (0..l.carries).map(|i| moves[i] && (carried[i] || of_input(i).is_some())).collect();
     let body = recorder.finish(outputs);
-    Ok(Swept { draft, body, keep, of, reached })
+    Ok(Swept { given, parts, body, keep, of, reached })
 }
 
 /// A loop the other way over the reverse sweep of the body.
@@ -322,7 +321,7 @@ pub fn vjp(e: &mut dyn Emitter, site: &Site<'_>, cotangents: &[Option<ValueId>])
         }
         carried = swept.reached;
     };
-    let derived = Derived::new(&swept.draft, &swept.body, &swept.keep)?;
+    let derived = Derived::new(&swept.given, swept.parts, &swept.body, &swept.keep)?;
     let found = derived.emit(e, site, &l, !l.backwards, swept.of.len())?;
     for ((&i, d), &keep) in swept.of.iter().zip(found).zip(&swept.keep) {
         if let (Some(d), true) = (d, keep) {
@@ -335,7 +334,8 @@ pub fn vjp(e: &mut dyn Emitter, site: &Site<'_>, cotangents: &[Option<ValueId>])
 
 /// A forward sweep over the body, for carries that may move.
 struct Moved {
-    draft: Draft,
+    given: Vec<Given>,
+    parts: [usize; 2],
     body: Graph,
     keep: Vec<bool>,
     /// The output of the body that each output is the tangent of, behind its own carries.
@@ -376,7 +376,8 @@ fn sweep_on(
             seeds[i] = Some(draft.input(ty(i), Given::Direction(t))?);
         }
     }
-    let mut recorder = Recorder::new(draft.graph.clone());
+    let Draft { graph, given, parts } = draft;
+    let mut recorder = Recorder::new(graph);
     let e: &mut dyn Emitter = &mut recorder;
     let handles = e.inline(site.op.name(), body, &handles)?;
     let swept = sweep::forward(body, e, &handles, seeds, Level::Definition).map_err(inside(site, "JVP"))?;
@@ -399,7 +400,7 @@ fn sweep_on(
     let keep = (0..outputs.len()).map(|i| i >= l.carries).collect();
     let moved = (0..l.carries).map(|i| carried[i] || of_output(i).is_some()).collect();
     let body = recorder.finish(outputs);
-    Ok(Moved { draft, body, keep, of, moved })
+    Ok(Moved { given, parts, body, keep, of, moved })
 }
 
 /// The loop over the forward sweep of the body, carries and their tangents together.
@@ -417,7 +418,7 @@ pub fn jvp(e: &mut dyn Emitter, site: &Site<'_>, tangents: &[Option<ValueId>]) -
         }
         carried = moved.moved;
     };
-    let derived = Derived::new(&moved.draft, &moved.body, &moved.keep)?;
+    let derived = Derived::new(&moved.given, moved.parts, &moved.body, &moved.keep)?;
     let found = derived.emit(e, site, &l, l.backwards, moved.keep.len())?;
     let mut out: Tangents = smallvec![None; l.body.outputs().len()];
     for (&k, t) in moved.of.iter().zip(&found[l.carries..]) {
