@@ -16,10 +16,17 @@ mod row;
 #[cfg(target_arch = "x86_64")]
 mod strip;
 
-use crate::jit::code::Pool;
-use crate::lower::plan::Kernel;
-use crate::lower::points::{Block, Part, Row};
+use crate::lower::points::Row;
 use crate::program::VectorWidth;
+
+#[cfg(not(target_arch = "x86_64"))]
+use {
+    crate::jit::code::Pool,
+    crate::lower::plan::Kernel,
+    crate::lower::points::{Block, Part},
+};
+#[cfg(target_arch = "x86_64")]
+pub use {points::assemble as points, strip::assemble};
 
 /// A vector register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +85,6 @@ pub struct Strip {
     pub bytes: usize,
 }
 
-/// Code for a row of a kernel along its last dim, whose lanes have a vector form; `None` where
-/// there is nothing to gain or the row needs more than there is.
-#[cfg(target_arch = "x86_64")]
-pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool) -> Option<Strip> {
-    strip::assemble(kernel, vector, pool, listing)
-}
-
 /// No other machine has such code.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn assemble(_: &Kernel, _: Vector, _: &mut Pool, _: bool) -> Option<Strip> {
@@ -114,19 +114,6 @@ pub struct Piece {
     pub text: Option<String>,
     /// Bytes that it uses behind the rows.
     pub spills: usize,
-}
-
-/// Code for a piece of a block; `None` where it needs more than there is.
-#[cfg(target_arch = "x86_64")]
-pub fn points(
-    block: &Block,
-    parts: &[Part],
-    rows: RowsAt,
-    vector: Vector,
-    pool: &mut Pool,
-    listing: bool,
-) -> Option<Piece> {
-    points::assemble(block, parts, rows, vector, pool, listing)
 }
 
 /// No other machine has such code.

@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 /// The length of the rows in bytes.
 const LENGTH: Register = Register::RSI;
 
+/// Code for a piece of a block; `None` where it needs more than there is.
 pub fn assemble(
     block: &Block,
     parts: &[Part],

@@ -46,6 +46,8 @@ struct Job<'a> {
     sums: usize,
 }
 
+/// Code for a row of a kernel along its last dim, whose lanes have a vector form; `None` where
+/// there is nothing to gain or the row needs more than there is.
 pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool) -> Option<Strip> {
     let n = *kernel.dims.last()?;
     let (dtype, sums) = match kernel.ending {
