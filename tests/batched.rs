@@ -234,16 +234,27 @@ fn the_first_point_that_fails() {
         let inputs = [Points::shared(&x), Points::by_point(&i)];
         batched.forward(ws, 500, &inputs, &mut [PointsMut::by_point(&mut out)])
     };
-    for threads in [1, 2, 7] {
-        let error = call(&mut batched.parallel_workspace(threads)).unwrap_err();
-        assert!(matches!(error, RunError::AtPoint { point: 77, .. }), "{error}");
-        assert!(error.to_string().starts_with("point 77: node"), "{error}");
-    }
+    pool(7).install(|| {
+        for threads in [1, 2, 7] {
+            let error = call(&mut batched.parallel_workspace(threads)).unwrap_err();
+            assert!(matches!(error, RunError::AtPoint { point: 77, .. }), "{error}");
+            assert!(error.to_string().starts_with("point 77: node"), "{error}");
+        }
+    });
+}
+
+/// As many threads as a test asks for, on any machine.
+fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
 
 /// The bits do not depend on the number of threads.
 #[test]
 fn threads() {
+    pool(8).install(bits_on_threads);
+}
+
+fn bits_on_threads() {
     let g = Builder::new();
     let (x, y) = (g.input("x", dtype::f64, [4]), g.input("y", dtype::f64, ()));
     let graph = g.finish(&[(x.exp() * y).sum().sin()]).unwrap();
@@ -260,6 +271,23 @@ fn threads() {
             }
         }
     }
+}
+
+/// There is room for as many threads as the pool has, whatever is asked for.
+#[test]
+fn more_threads_than_there_are() {
+    let graph = rosenbrock(dtype::f64);
+    let batched = Program::batched(&graph, &Options::default()).unwrap();
+    let mut one = Tables::random(&graph, Forms::VALUE_AND_GRAD, 1000, &mut Rng(1));
+    let mut many = one.clone();
+    one.batched(&batched, Forms::VALUE_AND_GRAD, &mut batched.workspace(), 1000).unwrap();
+    pool(3).install(|| {
+        let counts = [0, 2, 3, 4, usize::MAX].map(|threads| batched.parallel_workspace(threads).threads());
+        assert_eq!(counts, [1, 2, 3, 3, 3]);
+        let mut ws = batched.parallel_workspace(usize::MAX);
+        many.batched(&batched, Forms::VALUE_AND_GRAD, &mut ws, 1000).unwrap();
+    });
+    assert!(many.bits() == one.bits());
 }
 
 #[test]

@@ -149,10 +149,11 @@ impl Batched {
     }
 
     /// Scratch memory for calls that share the points among this many threads of rayon's pool, at
-    /// most. The bits are those of one thread. 0 is taken as 1.
+    /// most. The bits are those of one thread. 0 is taken as 1, and more threads than the current
+    /// pool has as all of them.
     #[cfg(feature = "rayon")]
     pub fn parallel_workspace(&self, threads: usize) -> BatchWorkspace {
-        BatchWorkspace::new(&self.inner, threads)
+        BatchWorkspace::new(&self.inner, threads.min(rayon::current_num_threads()))
     }
 
     /// The outputs at each of `points` points.
