@@ -17,12 +17,20 @@ impl Generator<'_> {
         };
         let mut operands: Vec<Slot> = Vec::new();
         let carries = self.source.below(4);
-        for _ in 0..carries {
-            operands.push(self.pick(|_| true)?);
+        let guarded = self.source.chance(1, 3);
+        for i in 0..carries {
+            operands.push(match guarded && i == 0 {
+                true => self.boolean()?,
+                false => self.pick(|_| true)?,
+            });
         }
         let fits = |ty: &ValueType| ty.shape.dims().first() == Some(&steps);
         for _ in 0..self.source.below(3) {
             operands.extend(self.pick(fits));
+        }
+        if guarded && carries == 0 {
+            let guards = |ty: &ValueType| fits(ty) && ty.dtype == DType::Bool && ty.shape.rank() == 1;
+            operands.extend(self.pick(guards));
         }
         let slices = operands.len() - carries;
         for _ in 0..self.source.below(3) {
@@ -58,7 +66,10 @@ impl Generator<'_> {
             outputs.extend((0..carries as u32).map(ValueId::new));
             body.set_outputs(outputs);
         }
-        let op = make::scan(Body::new(body).ok()?, steps, [carries, slices], self.source.chance(1, 2));
+        let is_guard = |ty: &ValueType| ty.dtype == DType::Bool && ty.shape.is_scalar();
+        let guard = (0..carries + slices).find(|&i| guarded && is_guard(&inputs[i].ty));
+        let (body, backwards) = (Body::new(body).ok()?, self.source.chance(1, 2));
+        let op = make::guarded_scan(body, steps, [carries, slices], backwards, guard);
         Some(self.append(op, operands))
     }
 

@@ -20,6 +20,15 @@ pub(super) struct Recorded<'b> {
     pub given: usize,
 }
 
+/// In what order a loop takes its steps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Forwards,
+    Backwards,
+    /// Forwards, as long as the first carry is true.
+    WhileFirst,
+}
+
 /// The results of a loop: the carries of its last step, then what its steps gave, stacked.
 pub type Scanned<'b> = (Vec<Var<'b>>, Vec<Var<'b>>);
 
@@ -73,7 +82,7 @@ impl Builder {
         xs: &[Var<'b>],
         step: impl FnOnce(&'b Builder, &[Var<'b>], &[Var<'b>]) -> Scanned<'b>,
     ) -> Scanned<'b> {
-        self.run_loop(steps, init, xs, false, Location::caller(), step)
+        self.run_loop(steps, init, xs, Order::Forwards, Location::caller(), step)
     }
 
     /// [`Builder::scan`] from the last slices to the first; what the steps give stands where their
@@ -89,7 +98,7 @@ impl Builder {
         xs: &[Var<'b>],
         step: impl FnOnce(&'b Builder, &[Var<'b>], &[Var<'b>]) -> Scanned<'b>,
     ) -> Scanned<'b> {
-        self.run_loop(steps, init, xs, true, Location::caller(), step)
+        self.run_loop(steps, init, xs, Order::Backwards, Location::caller(), step)
     }
 
     /// The same function of each slice of `xs` along their first axis, results stacked: a
@@ -126,15 +135,16 @@ impl Builder {
             );
         }
         let steps = first.and_then(|ty| ty.shape.dims().first().copied()).unwrap_or(0);
-        self.run_loop(steps, &[], xs, false, at, |body, _, x| (Vec::new(), f(body, x))).1
+        self.run_loop(steps, &[], xs, Order::Forwards, at, |body, _, x| (Vec::new(), f(body, x))).1
     }
 
     /// Steps as long as `condition`, one boolean of the carries, holds, but no more than `bound`. The
     /// results are the carries then. Both are called once, to record them.
     ///
-    /// It is a [`Builder::scan`] of `bound` steps whose carries stay as they are once the condition
-    /// has failed: in those steps neither it nor the step is computed, forward or in reverse. So
-    /// derivatives are those of the steps taken, of any order, and the memory of reverse goes by the bound.
+    /// It is a [`Builder::scan`] of at most `bound` steps, which ends when the condition has failed.
+    /// Reverse goes back through the steps that were taken, as they were recorded. So derivatives are those of
+    /// these steps, of any order; the memory of reverse goes by the bound, its time by the steps (and some
+    /// nanoseconds for each that was not taken).
     ///
     /// # Errors
     /// As [`Builder::scan`] and [`Builder::cond`].
@@ -167,7 +177,7 @@ impl Builder {
         let at = Location::caller();
         let mut carries = vec![self.constant_of((), [true])];
         carries.extend_from_slice(init);
-        let (last, _) = self.run_loop(bound, &carries, &[], false, at, |body, carries, _| {
+        let (last, _) = self.run_loop(bound, &carries, &[], Order::WhileFirst, at, |body, carries, _| {
             let (on, values) = (carries[0], &carries[1..]);
             let stop = |b: &'b Builder, _: &[Var<'b>]| vec![b.constant_of((), [false])];
             let on = body.branch(on, values, at, |b, values| vec![condition(b, values)], stop)[0];
@@ -182,7 +192,7 @@ impl Builder {
         steps: usize,
         init: &[Var<'b>],
         xs: &[Var<'b>],
-        backwards: bool,
+        order: Order,
         at: At,
         step: impl FnOnce(&'b Builder, &[Var<'b>], &[Var<'b>]) -> Scanned<'b>,
     ) -> Scanned<'b> {
@@ -193,7 +203,10 @@ impl Builder {
         let home = recorded.home;
         let outputs = recorded.body.outputs().len();
         let parts = [init.len(), xs.len()];
-        let op = Body::new(recorded.body).map(|body| make::scan(body, steps, parts, backwards));
+        let backwards = order == Order::Backwards;
+        let guard = (order == Order::WhileFirst).then_some(0);
+        let op =
+            Body::new(recorded.body).map(|body| make::guarded_scan(body, steps, parts, backwards, guard));
         let mut results = home.apply_or_fail(op, &recorded.operands, outputs, at);
         results.truncate(init.len() + recorded.given);
         let stacks = results.split_off(init.len());

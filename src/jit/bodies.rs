@@ -4,7 +4,8 @@
 use crate::jit::JitError;
 use crate::jit::emit::{Chunk, flags};
 use crate::lower::plan::{Branch, BufId, Plan, Repeat};
-use cranelift_codegen::ir::{Block, FuncRef, InstBuilder, Value, types};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{Block, FuncRef, InstBuilder, Type, Value, types};
 use cranelift_module::Module;
 use smallvec::smallvec;
 use std::sync::Arc;
@@ -35,13 +36,25 @@ impl Chunk<'_, '_> {
         let stacks = self.moving(repeat, &repeat.stacks, &mut outputs)?;
         let [inputs, outputs, others] = [self.table(&inputs)?, self.table(&outputs)?, self.table(&others)?];
         let args = [inputs, outputs, self.workspace, self.status];
+        if repeat.guard.is_some() {
+            for &stack in &repeat.stacks {
+                self.zeros(stack)?;
+            }
+        }
+        let end = self.b.create_block();
         self.counted(repeat.steps, 1, &[], |c, _, _| {
+            let skipped = repeat.guard.map(|guard| c.guarded(inputs, guard, (guard < n).then_some(end)));
             c.b.ins().call(target, &args);
             for i in 0..n as i32 {
                 let [written, other] = [outputs, others].map(|table| c.word(table, i));
                 c.b.ins().store(flags(), written, inputs, 8 * i);
                 c.b.ins().store(flags(), other, outputs, 8 * i);
                 c.b.ins().store(flags(), written, others, 8 * i);
+            }
+            if let Some(Some(skipped)) = skipped {
+                c.b.ins().jump(skipped, &[]);
+                c.b.switch_to_block(skipped);
+                c.b.seal_block(skipped);
             }
             for (table, moving) in [(inputs, &slices), (outputs, &stacks)] {
                 for &(i, bytes) in moving.iter().filter(|(_, bytes)| *bytes != 0) {
@@ -52,6 +65,75 @@ impl Chunk<'_, '_> {
             }
             Ok(smallvec![])
         })?;
+        self.b.ins().jump(end, &[]);
+        self.b.switch_to_block(end);
+        self.b.seal_block(end);
+        if repeat.guard.is_some() {
+            for (i, carry) in (0..).zip(&repeat.carries) {
+                let now = self.word(inputs, i);
+                self.copy_unless_there(now, carry.last)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on where the guard of a step holds. Where it does not: to the end of the loop, if it is a
+    /// carry and so never will again, else behind the step, to the block that is given back.
+    fn guarded(&mut self, inputs: Value, guard: usize, end: Option<Block>) -> Option<Block> {
+        let place = self.word(inputs, guard as i32);
+        let holds = self.b.ins().load(types::I8, flags(), place, 0);
+        let run = self.b.create_block();
+        let behind = end.unwrap_or_else(|| self.b.create_block());
+        self.b.ins().brif(holds, run, &[], behind, &[]);
+        self.b.switch_to_block(run);
+        self.b.seal_block(run);
+        end.is_none().then_some(behind)
+    }
+
+    /// Fills a buffer with zeros, which are zero bytes in all types.
+    fn zeros(&mut self, buf: BufId) -> Result<(), JitError> {
+        let to = self.pointer(buf, 0)?;
+        let bytes = self.plan.buffer(buf).bytes();
+        self.words(bytes, |c, ty, at| {
+            let (zero, to) = (c.b.ins().iconst(ty, 0), c.b.ins().iadd(to, at));
+            c.b.ins().store(flags(), zero, to, 0);
+        })
+    }
+
+    /// Copies what is at a pointer to a buffer, if it is not that.
+    fn copy_unless_there(&mut self, from: Value, buf: BufId) -> Result<(), JitError> {
+        let to = self.pointer(buf, 0)?;
+        let [copy, end] = std::array::from_fn(|_| self.b.create_block());
+        let there = self.b.ins().icmp(IntCC::Equal, from, to);
+        self.b.ins().brif(there, end, &[], copy, &[]);
+        self.b.switch_to_block(copy);
+        self.b.seal_block(copy);
+        let bytes = self.plan.buffer(buf).bytes();
+        self.words(bytes, |c, ty, at| {
+            let [from, to] = [from, to].map(|start| c.b.ins().iadd(start, at));
+            let word = c.b.ins().load(ty, flags(), from, 0);
+            c.b.ins().store(flags(), word, to, 0);
+        })?;
+        self.b.ins().jump(end, &[]);
+        self.b.switch_to_block(end);
+        self.b.seal_block(end);
+        Ok(())
+    }
+
+    /// Goes over so many bytes: eight at a time, then one by one.
+    fn words(&mut self, bytes: usize, each: impl Fn(&mut Self, Type, Value)) -> Result<(), JitError> {
+        let (words, rest) = (bytes / 8, bytes % 8);
+        if words > 0 {
+            self.counted(words, 1, &[], |c, i, _| {
+                let at = c.b.ins().ishl_imm_u(i, 3);
+                each(c, types::I64, at);
+                Ok(smallvec![])
+            })?;
+        }
+        for at in bytes - rest..bytes {
+            let at = self.b.ins().iconst(types::I64, at as i64);
+            each(self, types::I8, at);
+        }
         Ok(())
     }
 

@@ -50,7 +50,7 @@ impl Scheduler<'_> {
     fn repeat(&mut self, node: &CoreNode<'_>, first: usize) -> Result<(), LowerError> {
         let l = Loop::with(node.attrs).map_err(failed)?;
         let keep = self.read(first, l.body.outputs().len());
-        let cut = cut_loop(l.body, l.carries, &keep).map_err(failed)?;
+        let cut = cut_loop(l.body, l.carries, &keep, l.guard).map_err(failed)?;
         let body = self.body(&cut.bodies, node)?;
         let (mut inits, mut slices, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
         for &i in &cut.inputs {
@@ -73,8 +73,8 @@ impl Scheduler<'_> {
                 None => stacks.push(last),
             }
         }
-        let (steps, backwards) = (l.steps, l.backwards);
-        let repeat = Repeat { body, steps, backwards, carries, slices, fixed, stacks };
+        let (steps, backwards, guard) = (l.steps, l.backwards, cut.input(l.guard));
+        let repeat = Repeat { body, steps, backwards, guard, carries, slices, fixed, stacks };
         self.plan.items.push(Item::Repeat(Box::new(repeat)));
         Ok(())
     }

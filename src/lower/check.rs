@@ -154,6 +154,10 @@ fn steps(plan: &Plan, repeat: &Repeat) -> Result<(), LowerError> {
     let inputs: Vec<Part> = carried(|c| c.init).chain(repeat.slices.iter().map(slice)).chain(fixed).collect();
     let outputs: Vec<Part> = carried(|c| c.last).chain(repeat.stacks.iter().map(slice)).collect();
     bound(&repeat.body, &inputs, &outputs)?;
+    let moving = repeat.carries.len() + repeat.slices.len();
+    if repeat.guard.is_some_and(|guard| guard >= moving || inputs[guard] != Some((DType::Bool, 1))) {
+        return Err(LowerError::Internal("a loop guarded by something else than one boolean"));
+    }
     // What a step is given another has given, and never the place it writes.
     let turns = repeat.carries.iter().all(|c| {
         let other = c.other.unwrap_or(c.last);

@@ -266,6 +266,8 @@ pub struct Repeat {
     /// At least one.
     pub steps: usize,
     pub backwards: bool,
+    /// The input of the body, a carry or a slice, that says whether a step is run.
+    pub guard: Option<usize>,
     pub carries: Vec<Carry>,
     pub slices: Vec<BufId>,
     pub fixed: Vec<BufId>,

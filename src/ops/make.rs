@@ -503,9 +503,21 @@ pub fn bernoulli_mask(shape: &Shape) -> Op {
 }
 
 /// A loop over a body whose first inputs are the `parts`, carries and slices
-pub fn scan(body: Body, steps: usize, [carries, slices]: [usize; 2], backwards: bool) -> Op {
+pub fn scan(body: Body, steps: usize, parts: [usize; 2], backwards: bool) -> Op {
+    guarded_scan(body, steps, parts, backwards, None)
+}
+
+/// A loop whose steps are run where an input of its body, a carry or a slice, is true
+pub fn guarded_scan(
+    body: Body,
+    steps: usize,
+    [carries, slices]: [usize; 2],
+    backwards: bool,
+    guard: Option<usize>,
+) -> Op {
     let counts = [steps, carries, slices].map(int);
-    let attrs = [Attr::Graph(body)].into_iter().chain(counts).chain([Attr::Bool(backwards)]);
+    let guard = guard.map_or(Attr::Int(-1), int);
+    let attrs = [Attr::Graph(body)].into_iter().chain(counts).chain([Attr::Bool(backwards), guard]);
     Op::with(&loops::SCAN, attrs.collect())
 }
 

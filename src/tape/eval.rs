@@ -308,11 +308,15 @@ impl<N: Numbers> Evaluator<N> {
     fn run_branch(&mut self, op: &Op, operands: &[ValueId]) -> Result<Results, OpError> {
         self.types(op, operands)?;
         let [then, otherwise] = Branch::of(op)?.bodies;
-        let holds = matches!(&self.at(operands[0]).data, Data::Bool(v) if v[0]);
-        let body = if holds { then } else { otherwise };
+        let body = if self.holds(operands[0]) { then } else { otherwise };
         let e: &mut dyn Emitter = self;
         let handles = e.inline(op.name(), body, &operands[1..])?;
         Ok(body.outputs().iter().map(|v| handles[v.index()]).collect())
+    }
+
+    /// Whether one boolean is true.
+    fn holds(&self, v: ValueId) -> bool {
+        matches!(&self.at(v).data, Data::Bool(v) if v[0])
     }
 
     /// A loop, step by step.
@@ -328,12 +332,20 @@ impl<N: Numbers> Evaluator<N> {
         let base = self.mark();
         let mut carries: Vec<ValueId> = operands[..l.carries].to_vec();
         for step in 0..l.steps {
-            let place = l.place(step);
+            let (place, mark) = (l.place(step), self.mark());
             let mut inputs = carries.clone();
             for i in l.sliced() {
                 let ty = l.body.ty(ValueId::new(i as u32)).clone();
                 let slice = self.at(operands[i]).part(ty, place);
                 inputs.push(self.push(slice));
+            }
+            if let Some(guard) = l.guard.filter(|&guard| !self.holds(inputs[guard])) {
+                // What it would stack is there as zeros. A carry that is false stays so.
+                self.truncate(mark);
+                if guard < l.carries {
+                    break;
+                }
+                continue;
             }
             inputs.extend_from_slice(&operands[l.sliced().end..]);
             let e: &mut dyn Emitter = self;

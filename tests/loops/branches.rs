@@ -1,7 +1,11 @@
 //! Branches and loops that end when a value says so.
 
+use crate::support::levels;
 use crate::{bits, close};
-use cotangent::{Builder, Graph, Var, dtype};
+use cotangent::ops::make;
+use cotangent::{Arg, ArgMut, Builder, CustomOp, Forms, Graph, Program, ValueType, Var, dtype};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A branch on the sign of the first input, and the branch that it takes for a seed alone.
 fn branch(taken: Option<bool>) -> Graph {
@@ -99,4 +103,114 @@ fn a_while_loop_ends_at_its_bound() {
     );
     let text = graph.to_string();
     assert_eq!(Graph::parse(&text).unwrap().to_string(), text);
+}
+
+/// After the condition has failed, no step is run: what a step calls is called once for each taken,
+/// forward, and once more for each in reverse.
+#[test]
+fn steps_that_are_not_taken_are_not_run() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let one = ValueType::new(dtype::f64, ());
+    let half = CustomOp::from_fn("half", &[one.clone()], &[one], move |i, o| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        match (&i[0], &mut o[0]) {
+            (Arg::F64(x), ArgMut::F64(y)) => y[0] = x[0] * 0.5,
+            _ => return Err("not f64"),
+        }
+        Ok(())
+    })
+    .unwrap()
+    .with_vjp_fn(|i, o| match (&i[2], &mut o[0]) {
+        (Arg::F64(d), ArgMut::F64(x)) => {
+            x[0] = d[0] * 0.5;
+            Ok(())
+        }
+        _ => Err("not f64"),
+    })
+    .unwrap();
+    let g = Builder::new();
+    let x = g.input("x", dtype::f64, ());
+    let y = g.while_loop(100_000, &[x], |b, x| b.scalar(1.0).le(x[0]), |b, x| vec![b.apply(&half, &[x[0]])]);
+    let graph = g.finish(&y).unwrap();
+    for options in levels() {
+        let program = Program::compile(&graph, &options.forms(Forms::VALUE_AND_GRAD)).unwrap();
+        let mut workspace = program.workspace();
+        // The same workspace: what an earlier call recorded is not there any more.
+        for (x, value, slope, taken) in
+            [(100.0, 0.78125, 0.0078125, 7), (0.5, 0.5, 1.0, 0), (5.0, 0.625, 0.125, 3)]
+        {
+            calls.store(0, Ordering::Relaxed);
+            let mut gradient = [f64::NAN];
+            let (x, out) = ([x], &mut [gradient.as_mut_slice().into()]);
+            let got = program.value_and_grad(&mut workspace, &[x.as_slice().into()], out).unwrap();
+            assert_eq!((got, gradient[0]), (value, slope), "{x:?}");
+            // The value, the states that reverse starts from, and the steps again in reverse: each once.
+            let calls = calls.load(Ordering::Relaxed);
+            assert!(calls >= taken && calls <= 3 * taken, "{calls} calls for {taken} steps");
+        }
+    }
+}
+
+/// Guards of both kinds, both ways, against steps whose results are chosen.
+#[test]
+fn guarded_steps_are_chosen_steps() {
+    for (by_carry, backwards) in [(true, false), (true, true), (false, false), (false, true)] {
+        let graphs = [true, false].map(|guarded| guarded_loop(guarded, by_carry, backwards));
+        for seed in 0..4 {
+            let [a, b] = [&graphs[0], &graphs[1]].map(|graph| bits(graph, seed));
+            close(&a.outputs, &b.outputs, "outputs");
+            close(&a.gradients, &b.gradients, "gradients");
+            close(&a.tangents, &b.tangents, "tangents");
+        }
+        let twice = graphs.each_ref().map(|g| cotangent::vjp(g, &[0, 1, 2]).unwrap().into_graph());
+        let [a, b] = [&twice[0], &twice[1]].map(|graph| bits(graph, 7));
+        close(&a.gradients, &b.gradients, "second order");
+    }
+}
+
+/// Carries, and what is stacked.
+type Scanned<'b> = (Vec<Var<'b>>, Vec<Var<'b>>);
+
+/// Six steps with a boolean among carries or slices: it guards the steps, or chooses what they give.
+fn guarded_loop(guarded: bool, by_carry: bool, backwards: bool) -> Graph {
+    let g = Builder::new();
+    let (h, x) = (g.input("h", dtype::f64, [3]), g.input("x", dtype::f64, [6, 3]));
+    let w = g.input("w", dtype::f64, [3]);
+    let on = g.scalar(-0.9).lt(x.narrow(1, 0, 1).reshape([6]));
+    let (init, xs) = match by_carry {
+        true => (vec![h, g.constant_of((), [true])], vec![x, on]),
+        false => (vec![h], vec![x, on]),
+    };
+    fn step<'b>(guarded: bool, by_carry: bool, w: Var<'b>, c: &[Var<'b>], x: &[Var<'b>]) -> Scanned<'b> {
+        let on = if by_carry { c[1] } else { x[1] };
+        let chosen = |a: Var<'b>, b: Var<'b>| if guarded { a } else { on.select(a, b) };
+        let mut carries = vec![chosen((c[0] * w + x[0]).tanh(), c[0])];
+        if by_carry {
+            carries.push(on.builder().apply(make::and(), &[on, x[1]]));
+        }
+        (carries, vec![chosen(c[0] * x[0], c[0] * 0.0)])
+    }
+    let step = |_: &_, c: &[_], x: &[_]| step(guarded, by_carry, w, c, x);
+    let (last, stacks) = match backwards {
+        false => g.scan(6, &init, &xs, step),
+        true => g.scan_backwards(6, &init, &xs, step),
+    };
+    let graph = g.finish(&[last[0], stacks[0]]).unwrap();
+    let guard = if by_carry { 1 } else { 2 };
+    let text = graph.to_string();
+    assert!(text.contains("guard=-1"), "{text}");
+    match guarded {
+        true => Graph::parse(&text.replace("guard=-1", &format!("guard={guard}"))).unwrap(),
+        false => graph,
+    }
+}
+
+#[test]
+fn a_guard_is_one_boolean_that_moves() {
+    let text = guarded_loop(false, true, false).to_string();
+    for guard in [0, 2, 4, 100] {
+        let error = Graph::parse(&text.replace("guard=-1", &format!("guard={guard}"))).unwrap_err();
+        assert!(error.to_string().contains(&format!("its guard, input {guard} of its body")), "{error}");
+    }
 }

@@ -82,12 +82,15 @@ impl Hash for Body {
 }
 
 /// Which inputs of a body the outputs to keep depend on, in any step: the first
-/// inputs and outputs are `carries`. What is kept with these.
-fn needed(body: &Graph, carries: usize, keep: &[bool]) -> (Vec<bool>, Vec<bool>) {
+/// inputs and outputs are `carries`. What is kept with these. Where something is kept, its `guard` is too.
+fn needed(body: &Graph, carries: usize, keep: &[bool], guard: Option<usize>) -> (Vec<bool>, Vec<bool>) {
     let mut live = vec![false; body.len()];
     let mut kept = keep.to_vec();
     let mut next: Vec<ValueId> =
         body.outputs().iter().zip(keep).filter(|(_, keep)| **keep).map(|(&v, _)| v).collect();
+    if !next.is_empty() {
+        next.extend(guard.map(|guard| ValueId::new(guard as u32)));
+    }
     while let Some(v) = next.pop() {
         if std::mem::replace(&mut live[v.index()], true) {
             continue;
@@ -152,10 +155,22 @@ pub struct Cut<G> {
     pub outputs: Vec<usize>,
 }
 
+impl<G> Cut<G> {
+    /// Where an input is that was there before.
+    pub fn input(&self, before: Option<usize>) -> Option<usize> {
+        self.inputs.binary_search(&before?).ok()
+    }
+}
+
 /// Cuts a body down to the outputs to `keep`, and to the carries (the first so
-/// many inputs and outputs) on which these depend in any step.
-pub fn cut_loop(body: &Graph, carries: usize, keep: &[bool]) -> Result<Cut<Graph>, OpError> {
-    let (mut live, kept) = needed(body, carries, keep);
+/// many inputs and outputs) on which these depend in any step, and to the guard.
+pub fn cut_loop(
+    body: &Graph,
+    carries: usize,
+    keep: &[bool],
+    guard: Option<usize>,
+) -> Result<Cut<Graph>, OpError> {
+    let (mut live, kept) = needed(body, carries, keep, guard);
     // A carry that stays has an input, even where nothing reads it.
     live[..carries].copy_from_slice(&kept[..carries]);
     let (inputs, outputs) = (positions(&live), positions(&kept));
@@ -164,8 +179,8 @@ pub fn cut_loop(body: &Graph, carries: usize, keep: &[bool]) -> Result<Cut<Graph
 
 /// Cuts two bodies of the same inputs and outputs down to the outputs to `keep`.
 pub fn cut_both([a, b]: [&Graph; 2], keep: &[bool]) -> Result<Cut<[Graph; 2]>, OpError> {
-    let (mut live, _) = needed(a, 0, keep);
-    live.iter_mut().zip(needed(b, 0, keep).0).for_each(|(live, other)| *live |= other);
+    let (mut live, _) = needed(a, 0, keep, None);
+    live.iter_mut().zip(needed(b, 0, keep, None).0).for_each(|(live, other)| *live |= other);
     let (inputs, outputs) = (positions(&live), positions(keep));
     let bodies = [with_only(a, &inputs, &outputs)?, with_only(b, &inputs, &outputs)?];
     Ok(Cut { bodies, inputs, outputs })

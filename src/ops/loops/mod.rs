@@ -11,7 +11,7 @@ pub(crate) use body::{Cut, cut_both, cut_loop, extent};
 pub(crate) use branch::Branch;
 pub use branch::COND;
 
-use crate::graph::Graph;
+use crate::graph::{DType, Graph, ValueId};
 use crate::ops::attr::{AttrKind, Attrs};
 use crate::ops::error::OpError;
 use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Types, Value};
@@ -24,9 +24,13 @@ use crate::ops::row::{AttrSpec, Op, Operand, Row, Rule, Types, Value};
 /// (steps along their first axis), then the others; its results the last carries,
 /// then the stacks. Backwards, the first step takes and gives the last slices.
 ///
+/// A step whose `guard`, an input of the body that is one boolean, is false is not
+/// run: carries stay as they are, and what it would stack is zeros. A carry may
+/// be the guard, which then ends the loop, or a slice; -1 for none.
+///
 /// The gradient of an operand that every step reads is added up in the order of
 /// the reverse sweep of the same steps written out: it goes on from the gradient
-/// so far, or from -0, which adds nothing.
+/// so far, or from -0, which adds nothing (from 0 where all steps may be left out).
 /// The cotangent of a carry starts as zeros where the last one has none.
 pub static SCAN: Row = Row {
     name: "scan",
@@ -38,6 +42,7 @@ pub static SCAN: Row = Row {
         AttrSpec::new("carries", AttrKind::Int),
         AttrSpec::new("slices", AttrKind::Int),
         AttrSpec::new("backwards", AttrKind::Bool),
+        AttrSpec::new("guard", AttrKind::Int),
     ],
     infer,
     value: Value::Loop,
@@ -57,6 +62,8 @@ pub struct Loop<'a> {
     pub carries: usize,
     pub slices: usize,
     pub backwards: bool,
+    /// The input of the body that says whether a step is run.
+    pub guard: Option<usize>,
 }
 
 impl<'a> Loop<'a> {
@@ -75,7 +82,8 @@ impl<'a> Loop<'a> {
             usize::try_from(attrs.int(i)).map_err(|_| why())
         };
         let (steps, carries, slices) = (count(1)?, count(2)?, count(3)?);
-        Ok(Loop { body: body.graph(), steps, carries, slices, backwards: attrs.flag(4) })
+        let guard = usize::try_from(attrs.int(5)).ok();
+        Ok(Loop { body: body.graph(), steps, carries, slices, backwards: attrs.flag(4), guard })
     }
 
     /// Where in a stack the slice of a step stands.
@@ -98,6 +106,17 @@ fn infer(op: &Op, operands: &[Operand<'_>]) -> Result<Types, OpError> {
     let refused = |why: String| Err(OpError::Refused { op: op.name(), why });
     if l.carries.checked_add(l.slices).is_none_or(|both| both > n) {
         return refused(format!("{} carries and {} slices of {n} inputs", l.carries, l.slices));
+    }
+    if let Some(guard) = l.guard {
+        let guards = guard < l.carries + l.slices && {
+            let ty = l.body.ty(ValueId::new(guard as u32));
+            ty.dtype == DType::Bool && ty.shape.is_scalar()
+        };
+        if !guards {
+            return refused(format!(
+                "its guard, input {guard} of its body, is no carry or slice of one boolean"
+            ));
+        }
     }
     let outputs = l.body.outputs();
     if outputs.is_empty() {

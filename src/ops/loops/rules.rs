@@ -58,16 +58,31 @@ struct Derived {
     cut: Cut<Graph>,
     given: Vec<Given>,
     parts: [usize; 2],
+    guard: Option<usize>,
 }
 
 impl Derived {
-    fn new(given: &[Given], parts: [usize; 2], body: &Graph, keep: &[bool]) -> Result<Derived, OpError> {
+    /// Its guard is the input that is given the guard of the loop, a carry that each step
+    /// found or what the operand is.
+    fn new(
+        l: &Loop<'_>,
+        given: &[Given],
+        parts: [usize; 2],
+        body: &Graph,
+        keep: &[bool],
+    ) -> Result<Derived, OpError> {
         let [carries, slices] = parts;
-        let cut = cut_loop(body, carries, keep)?;
+        let guards = |given: &Given| match *given {
+            Given::Before(i) | Given::Operand(i) => Some(i) == l.guard,
+            Given::Direction(_) | Given::Zeros(..) => false,
+        };
+        let guard = given.iter().position(guards);
+        let cut = cut_loop(body, carries, keep, guard)?;
+        let guard = cut.input(guard);
         let below = |end: usize| cut.inputs.partition_point(|&i| i < end);
         let parts = [below(carries), below(carries + slices) - below(carries)];
         let given = cut.inputs.iter().map(|&i| given[i]).collect();
-        Ok(Derived { cut, given, parts })
+        Ok(Derived { cut, given, parts, guard })
     }
 
     /// The loop; its results at the positions that the outputs had before the cut.
@@ -96,7 +111,7 @@ impl Derived {
                 }
             });
         }
-        let op = make::scan(Body::new(self.cut.bodies)?, l.steps, self.parts, backwards);
+        let op = make::guarded_scan(Body::new(self.cut.bodies)?, l.steps, self.parts, backwards, self.guard);
         for (i, v) in self.cut.outputs.into_iter().zip(e.emit(op, &operands)?) {
             found[i] = Some(v);
         }
@@ -136,7 +151,7 @@ fn carries_before(
     let keep: Vec<bool> = (0..outputs.len()).map(|i| i >= l.carries).collect();
     body.set_outputs(outputs);
     let operands: Vec<Given> = (0..site.operands.len()).map(Given::Operand).collect();
-    let again = Derived::new(&operands, [l.carries, l.slices], &body, &keep)?;
+    let again = Derived::new(l, &operands, [l.carries, l.slices], &body, &keep)?;
     let again = again.emit(e, site, l, l.backwards, keep.len())?;
     for (i, stack) in missing.into_iter().zip(&again[l.carries..]) {
         before[i] = *stack;
@@ -232,7 +247,8 @@ fn sweep_back(
         seeds[i] = Some(draft.carry(ty(i), given)?);
     }
     for i in (l.sliced().end..inputs).filter(|&i| moves[i]) {
-        let start = site.so_far(i).map_or(Given::Zeros(i, -0.0), Given::Direction);
+        let zero = if l.guard.is_some() { 0.0 } else { -0.0 };
+        let start = site.so_far(i).map_or(Given::Zeros(i, zero), Given::Direction);
         sums[i] = Some(draft.carry(ty(i), start)?);
     }
     let mut handles = Vec::with_capacity(inputs);
@@ -321,7 +337,7 @@ pub fn vjp(e: &mut dyn Emitter, site: &Site<'_>, cotangents: &[Option<ValueId>])
         }
         carried = swept.reached;
     };
-    let derived = Derived::new(&swept.given, swept.parts, &swept.body, &swept.keep)?;
+    let derived = Derived::new(&l, &swept.given, swept.parts, &swept.body, &swept.keep)?;
     let found = derived.emit(e, site, &l, !l.backwards, swept.of.len())?;
     for ((&i, d), &keep) in swept.of.iter().zip(found).zip(&swept.keep) {
         if let (Some(d), true) = (d, keep) {
@@ -418,7 +434,7 @@ pub fn jvp(e: &mut dyn Emitter, site: &Site<'_>, tangents: &[Option<ValueId>]) -
         }
         carried = moved.moved;
     };
-    let derived = Derived::new(&moved.given, moved.parts, &moved.body, &moved.keep)?;
+    let derived = Derived::new(&l, &moved.given, moved.parts, &moved.body, &moved.keep)?;
     let found = derived.emit(e, site, &l, l.backwards, moved.keep.len())?;
     let mut out: Tangents = smallvec![None; l.body.outputs().len()];
     for (&k, t) in moved.of.iter().zip(&found[l.carries..]) {
