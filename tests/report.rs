@@ -69,6 +69,25 @@ fn counts_agree_with_the_graph() {
     assert!(report.kernels >= 1 && report.calls >= 2, "{report:?}");
 }
 
+/// The value and the gradient of a sum over neighbours are one pass and its two ends, without memory
+/// of their own where arrays are long; short ones keep what would be computed twice.
+#[test]
+fn passes_become_one() {
+    let kernels = |n: usize| {
+        let g = Builder::new();
+        let x = g.input("x", dtype::f64, [n]);
+        let (this, next) = (x.narrow(0, 0, n - 1), x.narrow(0, 1, n));
+        let terms = (next - this.square()).square() * 100.0 + (1.0 - this).square();
+        let graph = g.finish(&[terms.sum()]).unwrap();
+        let report = report(&graph, &Options::default().forms(Forms::VALUE_AND_GRAD));
+        (report.items, report.kernels, report.workspace_bytes)
+    };
+    assert_eq!(kernels(100_000), (3, 3, 0));
+    let (items, kernels, bytes) = kernels(1000);
+    assert_eq!((items, kernels), (4, 4));
+    assert!((8 * 999..9000).contains(&bytes), "{bytes}");
+}
+
 /// A program's counts are the sums of those of its functions.
 #[test]
 fn functions_add_up() {

@@ -23,17 +23,22 @@ const LENGTHS: [usize; 24] =
 
 type Build = for<'b> fn(Var<'b>, Var<'b>) -> Var<'b>;
 
-fn graph(ty: DType, n: usize, build: Build) -> Graph {
+fn graph(ty: DType, n: usize, build: impl for<'b> Fn(Var<'b>, Var<'b>) -> Vec<Var<'b>>) -> Graph {
     let g = Builder::new();
     let (x, y) = (g.input("x", ty, [n]), g.input("y", ty, [n]));
-    g.finish(&[build(x, y)]).unwrap()
+    g.finish(&build(x, y)).unwrap()
 }
 
 /// The tape's bits at every width, in every form.
 fn check(name: &str, build: Build) {
+    check_all(name, |x, y| vec![build(x, y)]);
+}
+
+/// The same of several results.
+fn check_all(name: &str, build: impl for<'b> Fn(Var<'b>, Var<'b>) -> Vec<Var<'b>>) {
     for ty in [dtype::f64, dtype::f32] {
         for n in LENGTHS {
-            let graph = graph(ty, n, build);
+            let graph = graph(ty, n, &build);
             let mut case = Case::random(&graph, n as u64);
             let mut rng = Rng(n as u64);
             for input in &mut case.inputs {
@@ -107,13 +112,48 @@ fn chains() {
     });
 }
 
+/// Passes that become one: what one stores the other has in a register, or computes again further
+/// on; results of lengths that differ.
+#[test]
+fn joined() {
+    check_all("a sum, its terms and what neighbours come to", |x, y| {
+        let last = x.shape().dims()[0] - 1;
+        let step = x.narrow(0, 1, last + 1) - x.narrow(0, 0, last).square();
+        let slope = step.narrow(0, 0, last.max(1) - 1) * 2.0
+            - step.narrow(0, last.min(1), last) * x.narrow(0, last.min(1), last);
+        vec![(step.square() * 3.0 + (1.0 - y.narrow(0, 0, last)).square()).sum(), slope, step * 0.5]
+    });
+    check_all("a maximum and what it is of", |x, y| {
+        let z = x * y - x;
+        vec![z.reduce_max(), z, z.square() - y, (z + y) * 0.5]
+    });
+    check_all("a pass that needs the sum of one before", |x, y| {
+        let z = (x * y).abs().sqrt();
+        vec![z * z.sum(), z - y]
+    });
+    check_all("a longer pass after a shorter", |x, y| {
+        let n = x.shape().dims()[0];
+        let (short, cut) = (n - n.min(20) / 7, n.min(20) / 10);
+        let z = x.narrow(0, 0, short) * y.narrow(0, 0, short);
+        vec![z, z.narrow(0, cut, short) - x.narrow(0, 0, short - cut), x - y, (x * y + y).square().sum()]
+    });
+    check_all("more arrays than registers for pointers", |x, y| {
+        let n = x.shape().dims()[0];
+        let by = n.min(70) / 5;
+        let far = |i: usize| {
+            x.narrow(0, i * by, n - 4 * by + i * by).flip(&[0]).flip(&[0]) - y.narrow(0, 0, n - 4 * by)
+        };
+        (0..5).map(|i| far(i) * f64::from(i as u32 + 2)).collect()
+    });
+}
+
 /// Of long arrays no more than a block is kept on the way.
 #[test]
 fn long() {
     let n = 100_000;
     let build: Build = |x, y| ((x.exp() + y).sin() * x).tanh() * (y.square() + 1.0).log();
     for ty in [dtype::f64, dtype::f32] {
-        let graph = graph(ty, n, build);
+        let graph = graph(ty, n, |x, y| vec![build(x, y)]);
         let case = Case::random(&graph, 1);
         let want = run_tape(&graph, &case).unwrap();
         for block in [0, usize::MAX] {
@@ -152,7 +192,7 @@ fn crowded() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn registers_are_as_wide_as_asked() {
-    let graph = graph(dtype::f64, 1000, |x, y| x * y + x);
+    let graph = graph(dtype::f64, 1000, |x, y| vec![x * y + x]);
     let listing = |width| {
         let options = Options::default().forms(Forms::FORWARD).width(width).listing(Listing::Code);
         Program::compile(&graph, &options).unwrap().report().assembly.clone()

@@ -14,15 +14,22 @@ use smallvec::SmallVec;
 type Values = SmallVec<[Value; 8]>;
 
 /// The pointers of a kernel at one point of its outer loops: one per lane of the
-/// body (for loads), and the store's.
+/// body (for loads), the ending's, and those of what is stored beside it.
 #[derive(Clone)]
 pub struct Cursor {
     pub loads: SmallVec<[Option<Value>; 8]>,
-    pub store: Option<Value>,
+    pub store: Value,
+    pub beside: SmallVec<[Value; 4]>,
 }
 
-/// Lanes that do not change along the innermost loop, computed before it.
+/// Values of lanes: those that do not change along the innermost loop, computed before it, or those
+/// that are wanted.
 pub type Fixed = SmallVec<[Option<Value>; 8]>;
+
+/// The value of a lane that is there.
+pub fn got(values: &Fixed, lane: usize) -> Result<Value, JitError> {
+    values[lane].ok_or(JitError::Internal("a lane used before it is computed"))
+}
 
 impl Chunk<'_, '_> {
     /// Emits a kernel.
@@ -58,8 +65,10 @@ impl Chunk<'_, '_> {
                 _ => None,
             });
         }
-        let store = Some(self.pointer(kernel.store.buf, kernel.store.offset)?);
-        Ok(Cursor { loads, store })
+        let store = self.pointer(kernel.store.buf, kernel.store.offset)?;
+        let stores = kernel.beside.iter().map(|beside| &beside.store);
+        let beside = stores.map(|store| self.pointer(store.buf, store.offset)).collect::<Result<_, _>>()?;
+        Ok(Cursor { loads, store, beside })
     }
 
     /// Pointers moved by an index along one dim.
@@ -89,11 +98,13 @@ impl Chunk<'_, '_> {
                 _ => None,
             })
             .collect();
-        let store = match (cursor.store, kernel.store.strides.get(dim)) {
-            (Some(p), Some(&stride)) => Some(moved(self, p, &kernel.store, stride)),
-            (store, _) => store,
+        let store = match kernel.store.strides.get(dim) {
+            Some(&stride) => moved(self, cursor.store, &kernel.store, stride),
+            None => cursor.store,
         };
-        Cursor { loads, store }
+        let beside = kernel.beside.iter().zip(&cursor.beside);
+        let beside = beside.map(|(b, &p)| moved(self, p, &b.store, b.store.strides[dim])).collect();
+        Cursor { loads, store, beside }
     }
 
     /// An index times a number of bytes.
@@ -187,27 +198,23 @@ impl Chunk<'_, '_> {
     fn one_element(&mut self, kernel: &Kernel, value: u32, cursor: &Cursor) -> Result<(), JitError> {
         let none: Fixed = SmallVec::from_elem(None, kernel.body.len());
         let lanes = self.body(kernel, Width::Scalar, &none, &|_, i| (cursor.loads[i], 0))?;
-        self.put(kernel, cursor.store, 0, lanes[value as usize])
-    }
-
-    fn put(&mut self, _: &Kernel, pointer: Option<Value>, offset: i32, value: Value) -> Result<(), JitError> {
-        let pointer = pointer.ok_or(JitError::Internal("a store without a pointer"))?;
-        self.b.ins().store(flags(), value, pointer, offset);
+        self.b.ins().store(flags(), lanes[value as usize], cursor.store, 0);
         Ok(())
     }
 
     /// The innermost loop of a storing kernel.
     fn row(&mut self, kernel: &Kernel, value: u32, dim: usize, cursor: Cursor) -> Result<(), JitError> {
-        let n = kernel.dims[dim];
+        let (n, common) = (kernel.dims[dim], kernel.common());
         let dtype = kernel.body[value as usize].dtype;
-        let vector = kernel.vector_dtype(dim).filter(|&d| d == dtype && n >= vector_lanes(d));
+        let vector = kernel.vector_dtype(dim).filter(|&d| d == dtype);
+        let long = |&d: &DType| n >= vector_lanes(d) || !kernel.beside.is_empty();
         let unit = kernel.store.strides[dim] == 1;
-        let Some(dtype) = vector.filter(|_| unit) else {
+        let Some(dtype) = vector.filter(long).filter(|_| unit) else {
             let fixed = self.fixed(kernel, dim, Width::Scalar, &cursor)?;
             self.counted(n, 1, &[], |c, index, _| {
                 let here = c.advance(kernel, &cursor, dim, index);
                 let lanes = c.body(kernel, Width::Scalar, &fixed, &|_, i| (here.loads[i], 0))?;
-                c.put(kernel, here.store, 0, lanes[value as usize])?;
+                c.b.ins().store(flags(), lanes[value as usize], here.store, 0);
                 Ok(Values::new())
             })?;
             return Ok(());
@@ -216,7 +223,7 @@ impl Chunk<'_, '_> {
         if wide == n {
             return Ok(());
         }
-        let (cursor, n) = (self.skip(kernel, cursor, dim, wide), n - wide);
+        let cursor = self.skip(kernel, cursor, dim, wide);
         let per = vector_lanes(dtype);
         let unroll = match kernel.body.len() {
             0..=8 => 4,
@@ -227,46 +234,72 @@ impl Chunk<'_, '_> {
         let fixed = self.fixed(kernel, dim, Width::Vector, &cursor)?;
         // Short rows are straight-line code, and so is what a whole number of
         // blocks leaves over.
-        let looped = if n <= 2 * block { 0 } else { n / block * block };
+        let left = common - wide;
+        let looped = if left <= 2 * block { 0 } else { left / block * block };
         if looped > 0 {
             self.counted(looped, block, &[], |c, index, _| {
                 let here = c.advance(kernel, &cursor, dim, index);
                 for u in 0..unroll {
-                    c.vector_at(kernel, value, &fixed, &here, u * per)?;
+                    let lanes = c.step(kernel, Width::Vector, &fixed, &here, u * per, 0)?;
+                    c.put(kernel, &here, u * per, &lanes)?;
                 }
                 Ok(Values::new())
             })?;
         }
         let cursor = self.skip(kernel, cursor, dim, looped);
-        let n = n - looped;
+        let done = wide + looped;
         let mut at = 0;
-        while at + per <= n {
-            self.vector_at(kernel, value, &fixed, &cursor, at)?;
+        while done + at + per <= common {
+            let lanes = self.step(kernel, Width::Vector, &fixed, &cursor, at, 0)?;
+            self.put(kernel, &cursor, at, &lanes)?;
             at += per;
         }
-        if at < n {
+        if done + at < n {
             let fixed = self.fixed(kernel, dim, Width::Scalar, &cursor)?;
-            for i in at..n {
-                let lanes = self.body(kernel, Width::Scalar, &fixed, &element(kernel, &cursor, dim, i))?;
-                let offset = (i * dtype.size()) as i32;
-                self.put(kernel, cursor.store, offset, lanes[value as usize])?;
+            for i in at..n - done {
+                let lanes = self.step(kernel, Width::Scalar, &fixed, &cursor, i, done)?;
+                self.put(kernel, &cursor, i, &lanes)?;
             }
         }
         Ok(())
     }
 
-    fn vector_at(
+    /// Stores the values of the ending at element `at` past the cursor.
+    fn put(&mut self, kernel: &Kernel, cursor: &Cursor, at: usize, lanes: &Fixed) -> Result<(), JitError> {
+        for lane in kernel.ending.lanes() {
+            let offset = (at * kernel.body[lane as usize].dtype.size()) as i32;
+            self.b.ins().store(flags(), got(lanes, lane as usize)?, cursor.store, offset);
+        }
+        Ok(())
+    }
+
+    /// What is wanted of the body at element `at` past the cursor along the last dim, which is
+    /// `done` past the first; what goes beside is stored.
+    pub fn step(
         &mut self,
         kernel: &Kernel,
-        value: u32,
+        width: Width,
         fixed: &Fixed,
         cursor: &Cursor,
         at: usize,
-    ) -> Result<(), JitError> {
-        let dim = kernel.dims.len() - 1;
-        let lanes = self.body(kernel, Width::Vector, fixed, &element(kernel, cursor, dim, at))?;
-        let size = kernel.body[value as usize].dtype.size();
-        self.put(kernel, cursor.store, (at * size) as i32, lanes[value as usize])
+        done: usize,
+    ) -> Result<Fixed, JitError> {
+        let reach = kernel.reach();
+        let place = element(kernel, cursor, kernel.dims.len() - 1, at);
+        let mut values = fixed.clone();
+        for i in 0..kernel.body.len() {
+            if values[i].is_none() && done + at < reach[i] {
+                values[i] = Some(self.lane(kernel, i, width, &values, &place)?);
+            }
+        }
+        for (beside, &pointer) in kernel.beside.iter().zip(&cursor.beside) {
+            if done + at < beside.n {
+                let size = kernel.body[beside.value as usize].dtype.size();
+                let value = got(&values, beside.value as usize)?;
+                self.b.ins().store(flags(), value, pointer, (at * size) as i32);
+            }
+        }
+        Ok(values)
     }
 
     /// Lanes that do not depend on the index of `dim`, in the given width.
@@ -360,7 +393,7 @@ impl Chunk<'_, '_> {
         at: &dyn Fn(&Self, usize) -> (Option<Value>, i32),
     ) -> Result<Value, JitError> {
         let lane = &kernel.body[i];
-        let arg = |k: u32| values[k as usize].ok_or(JitError::Internal("a lane used before it is computed"));
+        let arg = |k: u32| got(values, k as usize);
         match &lane.op {
             LaneOp::Const(bits) => Ok(lanes::constant(&mut self.b, lane.dtype, *bits)),
             LaneOp::Scalar(id) => self.scalar(*id),

@@ -5,7 +5,7 @@
 use crate::graph::DType;
 use crate::jit::JitError;
 use crate::jit::emit::{Chunk, flags};
-use crate::jit::kernel::{Cursor, Fixed, element};
+use crate::jit::kernel::{Cursor, Fixed, got};
 use crate::jit::lanes::{self, Width, lane_type, scalar_type, vector_lanes};
 use crate::lower::plan::{Ending, Kernel, LaneOp};
 use crate::ops::{MapFn, Reduction};
@@ -75,18 +75,31 @@ impl Chunk<'_, '_> {
     }
 
     fn put_result(&mut self, cursor: &Cursor, offset: i32, value: Value) -> Result<(), JitError> {
-        let pointer = cursor.store.ok_or(JitError::Internal("a store without a pointer"))?;
-        self.b.ins().store(flags(), value, pointer, offset);
+        self.b.ins().store(flags(), value, cursor.store, offset);
         Ok(())
+    }
+
+    /// [`Self::join_step`] with what there is of a body.
+    fn join_lanes(&mut self, step: Step, width: Width, acc: Value, body: &Fixed) -> Result<Value, JitError> {
+        let factor = step.factor.map(|factor| got(body, factor)).transpose()?;
+        self.joined(step, width, acc, got(body, step.value)?, factor)
     }
 
     /// One lane joined by one body's values.
     fn join_step(&mut self, step: Step, width: Width, acc: Value, body: &[Value]) -> Result<Value, JitError> {
-        let x = body[step.value];
-        match (step.kind, step.factor) {
-            (Reduction::Dot, Some(factor)) => {
-                self.map(MapFn::Fma, step.dtype, width, &[x, body[factor], acc])
-            }
+        self.joined(step, width, acc, body[step.value], step.factor.map(|factor| body[factor]))
+    }
+
+    fn joined(
+        &mut self,
+        step: Step,
+        width: Width,
+        acc: Value,
+        x: Value,
+        factor: Option<Value>,
+    ) -> Result<Value, JitError> {
+        match (step.kind, factor) {
+            (Reduction::Dot, Some(factor)) => self.map(MapFn::Fma, step.dtype, width, &[x, factor, acc]),
             (Reduction::Max, _) => self.map(MapFn::Maximum, step.dtype, width, &[acc, x]),
             _ => Ok(self.b.ins().fadd(acc, x)),
         }
@@ -159,39 +172,39 @@ impl Chunk<'_, '_> {
         if wide == n {
             return Ok(lanes);
         }
-        let (cursor, n) = (self.skip(kernel, cursor, last, wide), n - wide);
+        let cursor = self.skip(kernel, cursor, last, wide);
         let fixed = self.fixed(kernel, last, Width::Vector, &cursor)?;
-        let blocks = n / full;
+        let common = kernel.common();
+        let blocks = (common - wide) / full;
         let mut at = 0;
         if blocks > 1 {
             lanes = self.counted(blocks * full, full, &lanes, |c, index, lanes| {
                 let here = c.advance(kernel, &cursor, last, index);
                 let mut out = Values::new();
                 for (v, &acc) in lanes.iter().enumerate() {
-                    let body =
-                        c.body(kernel, Width::Vector, &fixed, &element(kernel, &here, last, v * per))?;
-                    out.push(c.join_step(step, Width::Vector, acc, &body)?);
+                    let body = c.step(kernel, Width::Vector, &fixed, &here, v * per, 0)?;
+                    out.push(c.join_lanes(step, Width::Vector, acc, &body)?);
                 }
                 Ok(out)
             })?;
             at = blocks * full;
         }
         let cursor = self.skip(kernel, cursor, last, at);
-        let n = n - at;
+        let done = wide + at;
         let mut at = 0;
-        while at + per <= n {
+        while done + at + per <= common {
             let v = at % full / per;
-            let body = self.body(kernel, Width::Vector, &fixed, &element(kernel, &cursor, last, at))?;
-            lanes[v] = self.join_step(step, Width::Vector, lanes[v], &body)?;
+            let body = self.step(kernel, Width::Vector, &fixed, &cursor, at, 0)?;
+            lanes[v] = self.join_lanes(step, Width::Vector, lanes[v], &body)?;
             at += per;
         }
-        if at < n {
+        if done + at < n {
             let fixed = self.fixed(kernel, last, Width::Scalar, &cursor)?;
-            for i in at..n {
+            for i in at..n - done {
                 let (v, lane) = (i % full / per, (i % per) as u8);
-                let body = self.body(kernel, Width::Scalar, &fixed, &element(kernel, &cursor, last, i))?;
+                let body = self.step(kernel, Width::Scalar, &fixed, &cursor, i, done)?;
                 let acc = self.b.ins().extractlane(lanes[v], lane);
-                let acc = self.join_step(step, Width::Scalar, acc, &body)?;
+                let acc = self.join_lanes(step, Width::Scalar, acc, &body)?;
                 lanes[v] = self.b.ins().insertlane(lanes[v], acc, lane);
             }
         }

@@ -5,7 +5,7 @@ use crate::jit::JitError;
 use crate::jit::emit::{Chunk, flags};
 use crate::jit::kernel::Cursor;
 use crate::jit::lanes::Width;
-use crate::jit::wide::{self, Strip, Vector};
+use crate::jit::wide::{self, Stream, Strip, Vector};
 use crate::lower::plan::Kernel;
 use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, StackSlotData, StackSlotKind, Value, types};
 use cranelift_codegen::isa::CallConv;
@@ -40,9 +40,14 @@ impl Chunk<'_, '_> {
         for (i, &sum) in sums.iter().enumerate() {
             self.b.ins().store(flags(), sum, table, 16 * i as i32);
         }
-        let pointers = strip.streams.iter().map(|&(lane, at)| (cursor.loads[lane], at));
-        for (pointer, at) in pointers.chain(strip.store.map(|at| (cursor.store, at))) {
-            let pointer = pointer.ok_or(JitError::Internal("a stream without a pointer"))?;
+        for &(stream, at) in &strip.streams {
+            let pointer = match stream {
+                Stream::Load(lane) => {
+                    cursor.loads[lane].ok_or(JitError::Internal("a stream without a pointer"))?
+                }
+                Stream::Store => cursor.store,
+                Stream::Beside(store) => cursor.beside[store],
+            };
             self.b.ins().store(flags(), pointer, table, at as i32);
         }
         for &(lane, at) in &strip.fixed {

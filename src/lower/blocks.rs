@@ -3,14 +3,15 @@
 //! the cache from the first pass to the last, and what only they use need not be longer than a block.
 
 use crate::lower::collapse::extent;
+use crate::lower::join;
 use crate::lower::plan::{
-    Access, Blocks, BufId, Call, Def, Ending, Item, LaneOp, Pass, Place, Plan, ScalarId,
+    Access, Blocks, BufId, Call, Def, Ending, Item, Kernel, LaneOp, Pass, Place, Plan, ScalarId,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 /// Arrays that together have fewer bytes are near anyway: the first cache has about as many.
-const NEAR: usize = 48 << 10;
+pub const NEAR: usize = 48 << 10;
 /// Bytes of a block in all arrays together, if the block stays within [`BLOCK`].
 const WORKING: usize = 64 << 10;
 /// Elements of a block: entering a kernel costs as much as some hundred elements.
@@ -121,9 +122,8 @@ fn spans(plan: &Plan, item: &Item) -> Vec<Span> {
     };
     match item {
         Item::Loop(kernel) => {
-            let kept = kernel.dims[..kernel.dims.len() - kernel.reduced()].into();
-            spans.extend(kernel.loads().map(|load| Span::of(load, &kernel.dims, false)));
-            spans.push(Span::of(&kernel.store, &kept, true));
+            spans.extend(kernel.reads().map(|(load, dims)| Span::of(load, &dims, false)));
+            spans.extend(kernel.writes().map(|(store, dims)| Span::of(store, &dims, true)));
             spans.extend(kernel.body.iter().filter_map(|lane| match lane.op {
                 LaneOp::Scalar(id) => element(id),
                 _ => None,
@@ -188,7 +188,7 @@ impl Group {
         if n.abs_diff(first) > SPREAD || self.lanes + lanes(item) > LANES {
             return false;
         }
-        let (loads, Some(store)) = item.accesses() else { return false };
+        let (loads, stores) = item.accesses();
         // What is read of an earlier pass is what that has written by then, or lies not far ahead.
         let same = |load: &Access| match self.writes.get(&load.buf) {
             Some(w) => load.strides.last() == Some(&1) && load.offset - w.offset <= MOST_AHEAD,
@@ -204,14 +204,16 @@ impl Group {
         };
         loads.iter().any(|load| moves(load) && known(load))
             && loads.iter().all(|load| same(load))
-            && !loads.iter().any(|load| load.buf == store.buf)
-            && !self.writes.contains_key(&store.buf)
+            && !stores.iter().any(|store| loads.iter().any(|load| load.buf == store.buf))
+            && !stores.iter().any(|store| self.writes.contains_key(&store.buf))
             && new.iter().all(|span| alone(span) && !late(span))
     }
 
     fn push(&mut self, plan: &Plan, item: Item, n: usize) {
-        if let (_, Some(store)) = item.accesses() {
-            self.writes.insert(store.buf, Written { by: self.items.len(), offset: store.offset, n });
+        for store in item.accesses().1 {
+            let written =
+                Written { by: self.items.len(), offset: store.offset, n: elements(&item, store, n) };
+            self.writes.insert(store.buf, written);
         }
         self.spans.extend(spans(plan, &item));
         self.lanes += lanes(&item);
@@ -224,8 +226,8 @@ impl Group {
         let n = self.items.iter().map(|&(_, n)| n).min().unwrap_or(0);
         let mut moving: FxHashSet<BufId> = FxHashSet::default();
         for (item, _) in &self.items {
-            let (loads, store) = item.accesses();
-            let all = loads.into_iter().chain(store).filter(|access| moves(access));
+            let (loads, stores) = item.accesses();
+            let all = loads.into_iter().chain(stores).filter(|access| moves(access));
             moving.extend(all.map(|access| access.buf));
         }
         let per: usize = moving.iter().map(|&buf| plan.buffer(buf).dtype.size()).sum();
@@ -238,8 +240,12 @@ impl Group {
             size => size,
         };
         let leads = self.leads();
-        let Some(count) =
-            self.items.iter().zip(&leads).map(|((_, n), lead)| n.saturating_sub(*lead) / size).min()
+        let Some(count) = self
+            .items
+            .iter()
+            .zip(&leads)
+            .map(|((item, n), lead)| least(item, *n).saturating_sub(*lead) / size)
+            .min()
         else {
             return alone(self);
         };
@@ -313,6 +319,24 @@ fn moves(access: &Access) -> bool {
     access.strides.last().is_some_and(|&stride| stride != 0)
 }
 
+/// How many elements a pass over `n` writes through a store; a sum counts what it adds up.
+fn elements(item: &Item, store: &Access, n: usize) -> usize {
+    let beside = |kernel: &Kernel| kernel.beside.iter().find(|b| b.store.buf == store.buf).map(|b| b.n);
+    kernel(item).and_then(beside).unwrap_or(n)
+}
+
+/// How many elements all that a pass over `n` does is done for.
+fn least(item: &Item, n: usize) -> usize {
+    kernel(item).map_or(n, Kernel::common)
+}
+
+fn kernel(item: &Item) -> Option<&Kernel> {
+    match item {
+        Item::Loop(kernel) => Some(kernel),
+        _ => None,
+    }
+}
+
 /// Whether a pass is a sum.
 fn sums(item: &Item) -> bool {
     matches!(item, Item::Loop(kernel) if kernel.reduced() > 0)
@@ -362,6 +386,15 @@ fn part(item: &Item, near: &[BufId], dims: &[usize], from: usize) -> Item {
                     *access = place(access);
                 }
             }
+            let least = dims.last().copied().unwrap_or(0);
+            for beside in &mut kernel.beside {
+                beside.store = place(&beside.store);
+                beside.n = match dims.len() {
+                    1 => beside.n.saturating_sub(from).min(least),
+                    _ => least,
+                };
+            }
+            join::prune(&mut kernel);
             Item::Loop(kernel)
         }
         Item::Call(call) => {

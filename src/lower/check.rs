@@ -39,19 +39,16 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
             Item::Scalar(_) | Item::Blocks(_) => {}
             Item::Store(buf, at, _) => element(*buf, *at)?,
             Item::Loop(kernel) => {
-                for lane in &kernel.body {
-                    if let LaneOp::Load(access) = &lane.op {
-                        if access.strides.len() != kernel.dims.len() {
-                            return Err(LowerError::Internal("an access of another rank"));
-                        }
-                        inside(access, &kernel.dims)?;
+                let beside = |n| n > 0 && kernel.dims.last().is_some_and(|&last| n <= last);
+                if !kernel.beside.iter().all(|store| beside(store.n)) {
+                    return Err(LowerError::Internal("a store of more elements than its kernel has"));
+                }
+                for (access, dims) in kernel.reads().chain(kernel.writes()) {
+                    if access.strides.len() != dims.len() {
+                        return Err(LowerError::Internal("an access of another rank"));
                     }
+                    inside(access, &dims)?;
                 }
-                let kept = kernel.dims[..kernel.dims.len() - kernel.reduced()].into();
-                if kernel.store.strides.len() != kernel.dims.len() - kernel.reduced() {
-                    return Err(LowerError::Internal("a store of another rank"));
-                }
-                inside(&kernel.store, &kept)?;
             }
             Item::Repeat(repeat) => steps(plan, repeat)?,
             Item::Branch(branch) => either(plan, branch)?,
@@ -231,8 +228,13 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                 filled[buf.index()] += 1;
             }
             Item::Loop(kernel) => {
-                let kept = kernel.dims.len() - kernel.reduced();
-                filled[kernel.store.buf.index()] += kernel.dims[..kept].iter().product::<usize>();
+                for (i, (store, dims)) in kernel.writes().enumerate() {
+                    let same = |access: &Access| access.buf == store.buf;
+                    if kernel.loads().any(same) || kernel.writes().skip(i + 1).any(|(other, _)| same(other)) {
+                        return Err(LowerError::Internal("a kernel that meets what it stores"));
+                    }
+                    filled[store.buf.index()] += dims.iter().product::<usize>();
+                }
                 for lane in &kernel.body {
                     if let LaneOp::Scalar(id) = lane.op
                         && !ready(id, &computed)
@@ -281,7 +283,7 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
 fn aligned(blocks: &Blocks) -> Result<(), LowerError> {
     let mut written: Vec<&Access> = Vec::new();
     for item in blocks.passes.iter().map(|pass| &pass.whole) {
-        let (reads, write) = item.accesses();
+        let (reads, writes) = item.accesses();
         for read in reads {
             let fits = |w: &Access| {
                 let ahead = read.offset > w.offset || blocks.near.contains(&w.buf) && read.offset < w.offset;
@@ -291,7 +293,7 @@ fn aligned(blocks: &Blocks) -> Result<(), LowerError> {
                 return Err(LowerError::Internal("a read of another block"));
             }
         }
-        written.extend(write);
+        written.extend(writes);
     }
     Ok(())
 }

@@ -549,7 +549,7 @@ impl Scheduler<'_> {
         store: Access,
     ) {
         if !dims.contains(&0) {
-            let mut kernel = Kernel { dims, body, ending, store };
+            let mut kernel = Kernel { dims, body, ending, store, beside: Vec::new() };
             crate::lower::collapse::collapse(&mut kernel);
             self.plan.items.push(Item::Loop(Box::new(kernel)));
         }

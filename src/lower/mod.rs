@@ -9,6 +9,7 @@ mod collapse;
 mod core;
 mod explode;
 mod fuse;
+mod join;
 pub(crate) mod memory;
 mod merge;
 pub(crate) mod plan;
@@ -118,6 +119,7 @@ fn schedule(
 ) -> Result<Plan, LowerError> {
     let mut plan = schedule::Scheduler::new(core, live, how).run(inputs, outputs)?;
     if how.limits.fuse {
+        join::join(&mut plan, how.limits.block);
         blocks::block(&mut plan, how.limits.block);
     }
     memory::plan_arena(&mut plan)?;

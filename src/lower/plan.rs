@@ -139,6 +139,17 @@ pub struct Lane {
     pub op: LaneOp,
 }
 
+impl Lane {
+    /// The lanes that it is a function of.
+    pub fn operands(&self) -> &[u32] {
+        match &self.op {
+            LaneOp::Map(_, args) => args,
+            LaneOp::Cast(x) => std::slice::from_ref(x),
+            LaneOp::Load(_) | LaneOp::Const(_) | LaneOp::Scalar(_) => &[],
+        }
+    }
+}
+
 /// What becomes of the body's values.
 #[derive(Clone, Debug)]
 pub enum Ending {
@@ -146,6 +157,28 @@ pub enum Ending {
     Store(u32),
     /// They are reduced over the last `reduced` dims in the order of contract C1.
     Reduce { kind: Reduction, value: u32, factor: Option<u32>, reduced: usize },
+}
+
+impl Ending {
+    /// The lanes that it takes.
+    pub fn lanes(&self) -> impl Iterator<Item = u32> + use<> {
+        let (value, factor) = match *self {
+            Ending::Store(value) => (value, None),
+            Ending::Reduce { value, factor, .. } => (value, factor),
+        };
+        std::iter::once(value).chain(factor)
+    }
+
+    /// The same of lanes that are elsewhere now.
+    pub fn at(&self, now: &[u32]) -> Ending {
+        let at = |lane: u32| now[lane as usize];
+        match *self {
+            Ending::Store(value) => Ending::Store(at(value)),
+            Ending::Reduce { kind, value, factor, reduced } => {
+                Ending::Reduce { kind, value: at(value), factor: factor.map(at), reduced }
+            }
+        }
+    }
 }
 
 /// A loop nest: an index space, a straight-line body, an ending.
@@ -157,18 +190,76 @@ pub struct Kernel {
     pub ending: Ending,
     /// Where results go; its strides cover the kept dims.
     pub store: Access,
+    /// What is stored besides, of passes that were joined: of kernels along one dim, all of whose
+    /// accesses are contiguous.
+    pub beside: Vec<Beside>,
+}
+
+/// A store beside the ending of a kernel.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    pub value: u32,
+    /// Its strides cover all dims.
+    pub store: Access,
+    /// Elements along the last dim, no more than the kernel has.
+    pub n: usize,
 }
 
 impl Kernel {
+    /// By lane, for how many elements along the last dim it is wanted. What nobody wants is there
+    /// all along.
+    pub fn reach(&self) -> SmallVec<[usize; 16]> {
+        let n = self.dims.last().copied().unwrap_or(1);
+        let mut reach: SmallVec<[usize; 16]> = smallvec![0; self.body.len()];
+        self.ending.lanes().for_each(|lane| reach[lane as usize] = n);
+        for beside in &self.beside {
+            let reach = &mut reach[beside.value as usize];
+            *reach = beside.n.max(*reach);
+        }
+        for (i, lane) in self.body.iter().enumerate().rev() {
+            if reach[i] == 0 {
+                reach[i] = n;
+            }
+            lane.operands().iter().for_each(|&a| reach[a as usize] = reach[i].max(reach[a as usize]));
+        }
+        reach
+    }
+
+    /// How many elements along the last dim everything is wanted for.
+    pub fn common(&self) -> usize {
+        let n = self.dims.last().copied().unwrap_or(1);
+        self.beside.iter().map(|beside| beside.n).fold(n, usize::min)
+    }
+
+    /// The index space up to an element of the last dim.
+    fn dims_to(&self, n: usize) -> SmallVec<[usize; 4]> {
+        let mut dims = self.dims.clone();
+        dims.last_mut().into_iter().for_each(|last| *last = n);
+        dims
+    }
+
+    /// What the body loads, each with its index space.
+    pub fn reads(&self) -> impl Iterator<Item = (&Access, SmallVec<[usize; 4]>)> {
+        self.body.iter().zip(self.reach()).filter_map(|(lane, reach)| match &lane.op {
+            LaneOp::Load(access) => Some((access, self.dims_to(reach))),
+            _ => None,
+        })
+    }
+
+    /// What is stored, each with its index space.
+    pub fn writes(&self) -> impl Iterator<Item = (&Access, SmallVec<[usize; 4]>)> {
+        let kept = self.dims[..self.dims.len() - self.reduced()].into();
+        let beside = self.beside.iter().map(|beside| (&beside.store, self.dims_to(beside.n)));
+        std::iter::once((&self.store, kept)).chain(beside)
+    }
+
     /// Which lanes depend on the index of a dim.
     pub fn moving_lanes(&self, dim: usize) -> SmallVec<[bool; 16]> {
         let mut moving: SmallVec<[bool; 16]> = SmallVec::new();
         for lane in &self.body {
             let moves = match &lane.op {
                 LaneOp::Load(access) => access.strides[dim] != 0,
-                LaneOp::Const(_) | LaneOp::Scalar(_) => false,
-                LaneOp::Map(_, args) => args.iter().any(|&a| moving[a as usize]),
-                LaneOp::Cast(x) => moving[*x as usize],
+                _ => lane.operands().iter().any(|&a| moving[a as usize]),
             };
             moving.push(moves);
         }
@@ -343,11 +434,13 @@ impl Pass {
 
 impl Item {
     /// What a kernel or a function of many numbers reads through loop indices, and what it writes.
-    pub fn accesses(&self) -> (SmallVec<[&Access; 8]>, Option<&Access>) {
+    pub fn accesses(&self) -> (SmallVec<[&Access; 8]>, SmallVec<[&Access; 4]>) {
         match self {
-            Item::Loop(kernel) => (kernel.loads().collect(), Some(&kernel.store)),
+            Item::Loop(kernel) => {
+                (kernel.loads().collect(), kernel.writes().map(|(store, _)| store).collect())
+            }
             Item::Call(call) => match call.as_ref() {
-                Call::Many { src, out, .. } => (smallvec![src], Some(out)),
+                Call::Many { src, out, .. } => (smallvec![src], smallvec![out]),
                 _ => Default::default(),
             },
             _ => Default::default(),
@@ -429,7 +522,7 @@ impl Plan {
                         _ => {}
                     }
                 }
-                touch(kernel.store.buf, WRITE);
+                kernel.writes().for_each(|(store, _)| touch(store.buf, WRITE));
             }
             Item::Repeat(repeat) => {
                 for carry in &repeat.carries {

@@ -6,8 +6,11 @@ use cotangent::{Checks, Forms, Graph, OptLevel, Options, Program, RunError, Tape
 fn compiles(text: &str) {
     let graph: Graph = text.parse().expect("a graph");
     for opt in [OptLevel::None, OptLevel::Full] {
-        let forms = Forms::FORWARD | Forms::VJP | Forms::REVERSE | Forms::DENSE | Forms::JVP;
-        let options = Options::default().forms(forms).opt(opt).checks(Checks::On);
+        let mut forms = Forms::FORWARD | Forms::VJP | Forms::REVERSE | Forms::DENSE | Forms::JVP;
+        if matches!(graph.outputs(), [one] if graph.ty(*one).shape.is_scalar()) {
+            forms = forms | Forms::VALUE_AND_GRAD;
+        }
+        let options = Options::default().forms(forms).opt(opt).block(32).checks(Checks::On);
         if let Err(error) = Program::compile(&graph, &options) {
             panic!("{opt:?}: {error}");
         }
@@ -31,6 +34,47 @@ input %5 "x5": f32[31]
 output %9
 "#,
     );
+}
+
+/// A loop over one element reads it as a scalar: that element stays in memory.
+#[test]
+fn a_result_in_registers_that_a_scalar_reads() {
+    compiles(
+        r#"cotangent graph v1
+input %0 "x0": f64[31]
+%1 = safe_log %0 {eps=1.1780460923431981}: f64[31]
+%2 = sub %1 %0: f64[31]
+%3 = sqrt %2: f64[31]
+%4 = const {data=[1]}: f64[1]
+%5 = minimum %4 %3: f64[31]
+%6 = sub %0 %5: f64[31]
+%7 = prod %6 {axes=[0], keepdims=false}: f64[]
+output %7
+"#,
+    );
+}
+
+/// An element that nobody reads of a long array that only passes over it read.
+#[test]
+fn an_element_that_a_loop_has_no_use_for() {
+    let text = r#"cotangent graph v1
+body @0
+input %0 "x0": f64[2]
+input %1 "x1": f64[]
+%2 = const {data=[1, 2]}: f64[2]
+output %2
+end
+input %0 "x0": f64[98]
+%1 = add %0 %0: f64[98]
+%2 = gelu_tanh %1: f64[98]
+%3 = log %2: f64[98]
+%4 = slice %3 {start=[82], stop=[83], step=[1]}: f64[1]
+%5 = reshape %4 {shape=[]}: f64[]
+%6 = reshape %3 {shape=[49,2]}: f64[49,2]
+%7 = scan %6 %5 {body=@0, steps=49, carries=0, slices=1, backwards=false, guard=-1}: f64[49,2]
+output %7
+"#;
+    compiles(text);
 }
 
 /// An index that is constant only once it has been computed is no error of

@@ -112,23 +112,24 @@ fn steps_that_are_not_taken_are_not_run() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = calls.clone();
     let one = ValueType::new(dtype::f64, ());
-    let half = CustomOp::from_fn("half", &[one.clone()], &[one], move |i, o| {
-        counter.fetch_add(1, Ordering::Relaxed);
-        match (&i[0], &mut o[0]) {
-            (Arg::F64(x), ArgMut::F64(y)) => y[0] = x[0] * 0.5,
-            _ => return Err("not f64"),
-        }
-        Ok(())
-    })
-    .unwrap()
-    .with_vjp_fn(|i, o| match (&i[2], &mut o[0]) {
-        (Arg::F64(d), ArgMut::F64(x)) => {
-            x[0] = d[0] * 0.5;
+    let half =
+        CustomOp::from_fn("half", std::slice::from_ref(&one), std::slice::from_ref(&one), move |i, o| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            match (&i[0], &mut o[0]) {
+                (Arg::F64(x), ArgMut::F64(y)) => y[0] = x[0] * 0.5,
+                _ => return Err("not f64"),
+            }
             Ok(())
-        }
-        _ => Err("not f64"),
-    })
-    .unwrap();
+        })
+        .unwrap()
+        .with_vjp_fn(|i, o| match (&i[2], &mut o[0]) {
+            (Arg::F64(d), ArgMut::F64(x)) => {
+                x[0] = d[0] * 0.5;
+                Ok(())
+            }
+            _ => Err("not f64"),
+        })
+        .unwrap();
     let g = Builder::new();
     let x = g.input("x", dtype::f64, ());
     let y = g.while_loop(100_000, &[x], |b, x| b.scalar(1.0).le(x[0]), |b, x| vec![b.apply(&half, &[x[0]])]);

@@ -14,11 +14,16 @@ pub const TABLE: Register = Register::RDI;
 /// The constant pool.
 pub const POOL: Register = Register::R11;
 
-/// Whether lanes past the end of a row are left alone.
+/// Masks of the ends of a row: K0 is none, and K2 for comparisons.
+pub const MASKS: [Register; 6] =
+    [Register::K1, Register::K3, Register::K4, Register::K5, Register::K6, Register::K7];
+
+/// Whether lanes past an end of a row are left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lanes {
     All,
-    Masked,
+    /// By this mask.
+    Masked(Register),
 }
 
 /// Instructions so far.
@@ -67,8 +72,8 @@ impl Asm {
     /// The same on the lanes that the mask names; others keep what they had, or are zeroed.
     fn put_on(&mut self, lanes: Lanes, zeroed: bool, made: Result<Instruction, IcedError>) {
         self.put(made.map(|mut instruction| {
-            if lanes == Lanes::Masked {
-                instruction.set_op_mask(Register::K1);
+            if let Lanes::Masked(mask) = lanes {
+                instruction.set_op_mask(mask);
                 instruction.set_zeroing_masking(zeroed);
             }
             instruction
@@ -76,9 +81,16 @@ impl Asm {
     }
 
     /// The mask of the first `n` lanes.
-    pub fn mask(&mut self, n: usize) {
+    pub fn mask(&mut self, mask: Register, n: usize) {
         self.put(Instruction::with2(Code::Mov_r32_imm32, Register::ECX, (1u32 << n) - 1));
-        self.put(Instruction::with2(Code::VEX_Kmovw_kr_r32, Register::K1, Register::ECX));
+        self.put(Instruction::with2(Code::VEX_Kmovw_kr_r32, mask, Register::ECX));
+    }
+
+    /// A pointer of the table in a register that lasts until the next.
+    pub fn pointer(&mut self, at: usize) -> Register {
+        let from = MemoryOperand::with_base_displ(TABLE, at as i64);
+        self.put(Instruction::with2(Code::Mov_r64_rm64, Register::RCX, from));
+        Register::RCX
     }
 
     fn read(&mut self, d: Reg, from: MemoryOperand, lanes: Lanes) {

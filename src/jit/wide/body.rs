@@ -68,8 +68,9 @@ pub enum Node {
     Fma(Id, Id, Id),
     /// b where the mask a, else c
     Select(Id, Id, Id),
-    /// Writes a vector, some bytes past the store's pointer.
+    /// Writes a vector of elements: of a stream, some bytes on.
     Store {
+        stream: usize,
         bytes: i32,
         value: Id,
     },
@@ -97,6 +98,8 @@ impl Node {
 pub struct Body {
     pub dtype: DType,
     pub nodes: Vec<Node>,
+    /// By operation, at which of the ends of the row it stops.
+    pub ends: Vec<usize>,
     pub pool: Vec<u64>,
     /// What becomes the accumulator, if there is one.
     pub sum: Option<Id>,
@@ -105,25 +108,31 @@ pub struct Body {
 /// Makes a body.
 pub struct Maker {
     pub body: Body,
+    /// Where what is made now stops.
+    pub end: usize,
     leaves: FxHashMap<Node, Id>,
     words: FxHashMap<u64, usize>,
 }
 
 impl Maker {
     pub fn new(dtype: DType) -> Maker {
-        let body = Body { dtype, nodes: Vec::new(), pool: Vec::new(), sum: None };
-        Maker { body, leaves: FxHashMap::default(), words: FxHashMap::default() }
+        let body = Body { dtype, nodes: Vec::new(), ends: Vec::new(), pool: Vec::new(), sum: None };
+        Maker { body, end: 0, leaves: FxHashMap::default(), words: FxHashMap::default() }
     }
 
     pub fn node(&mut self, node: Node) -> Id {
         self.body.nodes.push(node);
+        self.body.ends.push(self.end);
         self.body.nodes.len() - 1
     }
 
     /// What comes from memory as it is, once.
     pub fn leaf(&mut self, node: Node) -> Id {
         match self.leaves.get(&node) {
-            Some(&id) => id,
+            Some(&id) => {
+                self.body.ends[id] = self.end.max(self.body.ends[id]);
+                id
+            }
             None => {
                 let id = self.node(node);
                 self.leaves.insert(node, id);

@@ -66,6 +66,17 @@ impl Vector {
     }
 }
 
+/// What a pointer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// What this lane loads.
+    Load(usize),
+    /// The store of the ending.
+    Store,
+    /// This store beside it.
+    Beside(usize),
+}
+
 /// Machine code for a row of a kernel, and the table that it is called with:
 /// accumulators first, then 8 bytes for each pointer and each fixed value.
 #[derive(Debug)]
@@ -75,10 +86,8 @@ pub struct Strip {
     pub text: Option<String>,
     /// Elements of the row that it goes through.
     pub done: usize,
-    /// Where the pointer of the store stands, if there is one.
-    pub store: Option<usize>,
-    /// Lanes whose pointer stands at an offset.
-    pub streams: Vec<(usize, usize)>,
+    /// Whose pointer stands at an offset.
+    pub streams: Vec<(Stream, usize)>,
     /// Lanes whose value, the same all along the row, stands at an offset.
     pub fixed: Vec<(usize, usize)>,
     /// Bytes of the table.

@@ -3,9 +3,9 @@
 
 use crate::graph::DType;
 use crate::jit::code::Pool;
-use crate::jit::wide::asm::{Asm, INDEX, Lanes, TABLE};
+use crate::jit::wide::asm::{Asm, INDEX, TABLE};
 use crate::jit::wide::body::{Id, Maker, Node, Two};
-use crate::jit::wide::registers::{Memory, Place, Registers};
+use crate::jit::wide::registers::{ALL, Memory, Place, Pointer, Registers};
 use crate::jit::wide::strip::{HEAD, constants, encode};
 use crate::jit::wide::{Piece, RowsAt, Vector};
 use crate::lower::plan::{Def, ScalarId};
@@ -30,8 +30,7 @@ pub fn assemble(
     parts.iter().try_for_each(|&part| lanes.part(part))?;
     let body = lanes.maker.body;
     let memory = Memory {
-        streams: vec![TABLE],
-        store: TABLE,
+        streams: vec![Pointer::Register(TABLE)],
         fixed: 0,
         spills: rows.at(block.rows),
         width: vector.bytes(),
@@ -41,7 +40,7 @@ pub fn assemble(
     let mut registers = Registers::new(&body, &memory, 0, &mut asm);
     asm.put(Instruction::with2(Code::Xor_r32_rm32, Register::EAX, Register::EAX));
     let head = asm.code.len();
-    registers.emit(&mut asm, Place { bytes: 0, sum: 0, lanes: Lanes::All })?;
+    registers.emit(&mut asm, Place { bytes: 0, sum: 0, lanes: ALL })?;
     asm.put(Instruction::with2(Code::Add_rm64_imm32, INDEX, vector.bytes() as i32));
     asm.code.get_mut(head)?.set_ip(HEAD);
     asm.put(Instruction::with2(Code::Cmp_r64_rm64, INDEX, LENGTH));
@@ -73,7 +72,7 @@ impl Lane<'_> {
             Part::Store(row, id) => {
                 let value = self.scalar(id)?;
                 let bytes = self.bytes(row)?;
-                self.maker.node(Node::Store { bytes, value });
+                self.maker.node(Node::Store { stream: 0, bytes, value });
             }
         }
         Some(())

@@ -1,19 +1,34 @@
 //! Registers for straight-line code: when they run out, the value that is used again last
 //! gives way (Belady's rule), and comes from memory when it is wanted.
 
-use crate::jit::wide::asm::{Asm, Lanes, POOL, Reg, TABLE};
+use crate::jit::wide::asm::{Asm, Lanes, MASKS, POOL, Reg, TABLE};
 use crate::jit::wide::body::{Body, Id, Node};
 use iced_x86::Register;
 
 /// Registers kept free of what stays in them along the row.
 const ROOM: usize = 10;
 
+/// Where a pointer stands.
+#[derive(Clone, Copy)]
+pub enum Pointer {
+    Register(Register),
+    /// At this offset of the table.
+    Table(usize),
+}
+
+impl Pointer {
+    fn register(self, asm: &mut Asm) -> Register {
+        match self {
+            Pointer::Register(register) => register,
+            Pointer::Table(at) => asm.pointer(at),
+        }
+    }
+}
+
 /// Where the memory of a body is.
 pub struct Memory {
     /// The pointer of each stream.
-    pub streams: Vec<Register>,
-    /// The pointer of all stores.
-    pub store: Register,
+    pub streams: Vec<Pointer>,
     /// Offset of the fixed values in the table.
     pub fixed: usize,
     /// Offset of spilled registers.
@@ -29,8 +44,12 @@ pub struct Place {
     pub bytes: i32,
     /// Which accumulator takes it.
     pub sum: usize,
-    pub lanes: Lanes,
+    /// By end of the row.
+    pub lanes: [Lanes; MASKS.len()],
 }
+
+/// All lanes of a vector, before all ends of the row.
+pub const ALL: [Lanes; MASKS.len()] = [Lanes::All; MASKS.len()];
 
 /// Who is in which register.
 pub struct Registers<'b> {
@@ -83,7 +102,7 @@ impl<'b> Registers<'b> {
         for (reg, id) in (sums..).zip(lasting.into_iter().take(room)) {
             r.resident[id] = true;
             r.occupy(reg as Reg, id);
-            r.fetch(asm, id, reg as Reg, Place { bytes: 0, sum: 0, lanes: Lanes::All });
+            r.fetch(asm, id, reg as Reg, Place { bytes: 0, sum: 0, lanes: ALL });
         }
         r
     }
@@ -115,7 +134,8 @@ impl<'b> Registers<'b> {
     fn fetch(&self, asm: &mut Asm, id: Id, reg: Reg, place: Place) {
         match (self.body.nodes[id], self.spilled[id]) {
             (Node::Load { stream, bytes }, _) => {
-                asm.load(reg, self.memory.streams[stream], bytes + place.bytes, place.lanes);
+                let pointer = self.memory.streams[stream].register(asm);
+                asm.load(reg, pointer, bytes + place.bytes, place.lanes[self.body.ends[id]]);
             }
             (Node::Fixed(at), _) => asm.broadcast(reg, TABLE, self.memory.fixed + 8 * at),
             (Node::Const(at), _) => asm.broadcast(reg, POOL, 8 * at),
@@ -194,14 +214,16 @@ impl<'b> Registers<'b> {
         for (reg, &id) in regs.iter_mut().zip(operands) {
             *reg = self.operand(asm, id, i, operands, place)?;
         }
-        if let Node::Store { bytes, value } = node {
-            asm.store(self.memory.store, bytes + place.bytes, regs[0], place.lanes);
+        let ends = place.lanes[self.body.ends[i]];
+        if let Node::Store { stream, bytes, value } = node {
+            let pointer = self.memory.streams[stream].register(asm);
+            asm.store(pointer, bytes + place.bytes, regs[0], ends);
             self.release(value, i);
             return Some(());
         }
         let sums = self.body.sum == Some(i);
         // Only what becomes the accumulator must leave its other lanes alone.
-        let lanes = if sums { place.lanes } else { Lanes::All };
+        let lanes = if sums { ends } else { Lanes::All };
         // The operand that the instruction overwrites.
         let lost = match node {
             Node::Fma(_, _, c) => Some((c, regs[2])),

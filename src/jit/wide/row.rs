@@ -1,5 +1,7 @@
 //! The body of a kernel along its last dim.
 
+use crate::jit::wide::Stream;
+use crate::jit::wide::asm::MASKS;
 use crate::jit::wide::body::{Body, Id, Maker, Node, Two};
 use crate::lower::plan::{Access, Ending, Kernel, LaneOp};
 use crate::ops::Reduction;
@@ -7,8 +9,9 @@ use crate::ops::Reduction;
 /// What each vector of a row takes, and what it starts from.
 pub struct Row {
     pub body: Body,
-    /// A lane for each stream.
-    pub streams: Vec<usize>,
+    pub streams: Vec<Stream>,
+    /// Where something stops, in order; the last is the end of the row.
+    pub ends: Vec<usize>,
     /// The lane of each fixed value.
     pub fixed: Vec<usize>,
 }
@@ -16,16 +19,10 @@ pub struct Row {
 /// The body of a kernel along its last dim.
 pub fn of(kernel: &Kernel) -> Option<Row> {
     let dim = kernel.dims.len().checked_sub(1)?;
-    let (value, factor) = match kernel.ending {
-        Ending::Store(value) => (value, None),
-        Ending::Reduce { value, factor, .. } => (value, factor),
-    };
     let moving = kernel.moving_lanes(dim);
     let mut needed = vec![false; kernel.body.len()];
-    needed[value as usize] = true;
-    if let Some(factor) = factor {
-        needed[factor as usize] = true;
-    }
+    let beside = kernel.beside.iter().map(|beside| beside.value);
+    kernel.ending.lanes().chain(beside).for_each(|lane| needed[lane as usize] = true);
     for (i, lane) in kernel.body.iter().enumerate().rev() {
         if let LaneOp::Map(_, args) = &lane.op
             && needed[i]
@@ -34,19 +31,32 @@ pub fn of(kernel: &Kernel) -> Option<Row> {
             args.iter().for_each(|&a| needed[a as usize] = true);
         }
     }
-    let dtype = kernel.body[value as usize].dtype;
+    let mut ends: Vec<usize> = kernel.beside.iter().map(|beside| beside.n).collect();
+    ends.push(kernel.dims[dim]);
+    ends.sort_unstable();
+    ends.dedup();
+    if ends.len() > MASKS.len() {
+        return None;
+    }
+    let (last, reach) = (ends.len() - 1, kernel.reach());
+    let dtype = kernel.body[kernel.ending.lanes().next()? as usize].dtype;
     let mut lanes = Lanes { kernel, maker: Maker::new(dtype), streams: Vec::new(), fixed: Vec::new() };
     let mut ids = vec![usize::MAX; kernel.body.len()];
     for i in (0..kernel.body.len()).filter(|&i| needed[i]) {
+        lanes.maker.end = ends.iter().position(|&end| end >= reach[i]).unwrap_or(last);
         ids[i] = lanes.lane(i, moving[i], &ids)?;
-    }
-    let x = ids[value as usize];
-    let Lanes { mut maker, streams, fixed, .. } = lanes;
-    match kernel.ending {
-        Ending::Store(_) => {
-            maker.node(Node::Store { bytes: 0, value: x });
+        // Stored as soon as it is there: its register may be free then.
+        for (at, beside) in kernel.beside.iter().enumerate().filter(|(_, beside)| beside.value as usize == i)
+        {
+            lanes.maker.end = ends.iter().position(|&end| end >= beside.n).unwrap_or(last);
+            lanes.store(Stream::Beside(at), ids[i]);
         }
-        Ending::Reduce { kind, .. } => {
+    }
+    lanes.maker.end = last;
+    match kernel.ending {
+        Ending::Store(value) => lanes.store(Stream::Store, ids[value as usize]),
+        Ending::Reduce { kind, value, factor, .. } => {
+            let (maker, x) = (&mut lanes.maker, ids[value as usize]);
             let sum = maker.node(Node::Sum);
             maker.body.sum = Some(match (kind, factor) {
                 (Reduction::Dot, Some(factor)) => maker.node(Node::Fma(x, ids[factor as usize], sum)),
@@ -55,20 +65,31 @@ pub fn of(kernel: &Kernel) -> Option<Row> {
             });
         }
     }
-    Some(Row { body: maker.body, streams, fixed })
+    let Lanes { maker, streams, fixed, .. } = lanes;
+    Some(Row { body: maker.body, streams, ends, fixed })
 }
 
 struct Lanes<'k> {
     kernel: &'k Kernel,
     maker: Maker,
-    streams: Vec<usize>,
+    streams: Vec<Stream>,
     fixed: Vec<usize>,
 }
 
 impl Lanes<'_> {
+    fn store(&mut self, stream: Stream, value: Id) {
+        self.streams.push(stream);
+        let stream = self.streams.len() - 1;
+        self.maker.node(Node::Store { stream, bytes: 0, value });
+    }
+
     fn stream(&mut self, access: &Access, lane: usize) -> Option<Id> {
         let size = self.maker.body.dtype.size() as isize;
-        let of = |&l: &usize| match &self.kernel.body[l].op {
+        let of = |stream: &Stream| match stream {
+            Stream::Load(l) => Some(&self.kernel.body[*l].op),
+            _ => None,
+        };
+        let of = |stream: &Stream| match of(stream)? {
             LaneOp::Load(other) if other.buf == access.buf && other.strides == access.strides => {
                 i32::try_from((access.offset - other.offset) * size).ok()
             }
@@ -76,7 +97,7 @@ impl Lanes<'_> {
         };
         let known = self.streams.iter().enumerate().find_map(|(s, l)| Some((s, of(l)?)));
         let (stream, bytes) = known.unwrap_or_else(|| {
-            self.streams.push(lane);
+            self.streams.push(Stream::Load(lane));
             (self.streams.len() - 1, 0)
         });
         Some(self.maker.leaf(Node::Load { stream, bytes }))

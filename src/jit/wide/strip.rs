@@ -3,9 +3,9 @@
 
 use crate::graph::DType;
 use crate::jit::code::Pool;
-use crate::jit::wide::asm::{Asm, INDEX, Lanes, POOL, TABLE};
+use crate::jit::wide::asm::{Asm, INDEX, Lanes, MASKS, POOL, TABLE};
 use crate::jit::wide::body::Body;
-use crate::jit::wide::registers::{Memory, Place, Registers};
+use crate::jit::wide::registers::{ALL, Memory, Place, Pointer, Registers};
 use crate::jit::wide::row;
 use crate::jit::wide::{Strip, Vector};
 use crate::lower::plan::{Ending, Kernel};
@@ -40,8 +40,8 @@ struct Job<'a> {
     body: &'a Body,
     memory: &'a Memory,
     vector: Vector,
-    /// Elements.
-    n: usize,
+    /// Elements up to where something stops, in order.
+    ends: &'a [usize],
     /// Accumulators.
     sums: usize,
 }
@@ -61,22 +61,23 @@ pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool)
     if n < WORTH * per * sums.max(1) || i32::try_from(n.checked_mul(size)?).is_err() {
         return None;
     }
-    let row::Row { body, streams, fixed: lasting } = row::of(kernel)?;
+    let row::Row { body, streams, ends, fixed: lasting } = row::of(kernel)?;
     // Without masks the end of the row is left to the caller.
-    let done = match vector {
-        Vector::Zmm => n,
-        Vector::Ymm => n / (per * sums.max(1)) * (per * sums.max(1)),
+    let ends = match vector {
+        Vector::Zmm => ends,
+        Vector::Ymm => vec![ends[0] / (per * sums.max(1)) * (per * sums.max(1))],
     };
-    let pointers = streams.len() + usize::from(body.sum.is_none());
-    if pointers > POINTERS.len() {
-        return None;
-    }
+    let done = *ends.last()?;
+    // Those that there is no register for stay in the table.
+    let pointers = streams.len().min(POINTERS.len());
     let first = sums * vector.bytes();
-    let fixed = first + 8 * pointers;
+    let at = |i: usize| first + 8 * i;
+    let fixed = at(streams.len());
     let spills = fixed + 8 * lasting.len();
     let memory = Memory {
-        streams: POINTERS[..streams.len()].to_vec(),
-        store: POINTERS[pointers.saturating_sub(1)],
+        streams: (0..streams.len())
+            .map(|i| POINTERS.get(i).map_or(Pointer::Table(at(i)), |&pointer| Pointer::Register(pointer)))
+            .collect(),
         fixed,
         spills,
         width: vector.bytes(),
@@ -86,23 +87,21 @@ pub fn assemble(kernel: &Kernel, vector: Vector, pool: &mut Pool, listing: bool)
         asm.put(Instruction::with1(Code::Push_r64, saved));
     }
     for (i, &pointer) in POINTERS[..pointers].iter().enumerate() {
-        let from = MemoryOperand::with_base_displ(TABLE, (first + 8 * i) as i64);
+        let from = MemoryOperand::with_base_displ(TABLE, at(i) as i64);
         asm.put(Instruction::with2(Code::Mov_r64_rm64, pointer, from));
     }
     constants(&mut asm, &body, pool);
-    let job = Job { body: &body, memory: &memory, vector, n: done, sums };
+    let job = Job { body: &body, memory: &memory, vector, ends: &ends, sums };
     let spilled = job.emit(&mut asm)?;
     for &saved in POINTERS[..pointers].iter().skip(SAVED).rev() {
         asm.put(Instruction::with1(Code::Pop_r64, saved));
     }
     let (code, text) = encode(asm, listing)?;
-    let at = |i: usize| first + 8 * i;
     Some(Strip {
         text,
         code,
         done,
-        store: (body.sum.is_none()).then(|| at(pointers - 1)),
-        streams: streams.iter().enumerate().map(|(i, &lane)| (lane, at(i))).collect(),
+        streams: streams.iter().enumerate().map(|(i, &stream)| (stream, at(i))).collect(),
         fixed: lasting.iter().enumerate().map(|(i, &lane)| (lane, fixed + 8 * i)).collect(),
         bytes: spills + spilled * vector.bytes(),
     })
@@ -137,18 +136,19 @@ impl Job<'_> {
         // A whole number of rounds through the accumulators.
         let round = self.sums.max(1);
         let unroll = (BLOCK / self.body.nodes.len().max(1)).clamp(1, 4).next_multiple_of(round);
-        let (vectors, rest) = (self.n / per, self.n % per);
+        let vectors = self.ends[0] / per;
+        let all = self.ends.iter().map(|end| end.div_ceil(per)).max().unwrap_or(vectors);
         let blocks = vectors / unroll;
         let mut registers = Registers::new(self.body, self.memory, self.sums, asm);
         asm.put(Instruction::with2(Code::Xor_r32_rm32, Register::EAX, Register::EAX));
-        let mut block = |asm: &mut Asm, vectors: usize, lanes: Lanes| {
+        let mut block = |asm: &mut Asm, vectors: usize| {
             (0..vectors).try_for_each(|v| {
-                registers.emit(asm, Place { bytes: (v * bytes) as i32, sum: v % round, lanes })
+                registers.emit(asm, Place { bytes: (v * bytes) as i32, sum: v % round, lanes: ALL })
             })
         };
         if blocks > 0 {
             let head = asm.code.len();
-            block(asm, unroll, Lanes::All)?;
+            block(asm, unroll)?;
             asm.put(Instruction::with2(Code::Add_rm64_imm32, INDEX, (unroll * bytes) as i32));
             if blocks > 1 {
                 asm.code.get_mut(head)?.set_ip(HEAD);
@@ -157,12 +157,18 @@ impl Job<'_> {
             }
         }
         let left = vectors - blocks * unroll;
-        block(asm, left, Lanes::All)?;
-        if rest > 0 {
-            asm.put(Instruction::with2(Code::Add_rm64_imm32, INDEX, (left * bytes) as i32));
-            asm.mask(rest);
-            let place = Place { bytes: 0, sum: left % round, lanes: Lanes::Masked };
-            registers.emit(asm, place)?;
+        block(asm, left)?;
+        for vector in vectors..all {
+            let mut lanes = ALL;
+            for ((&end, lanes), mask) in self.ends.iter().zip(&mut lanes).zip(MASKS) {
+                let rest = end.saturating_sub(vector * per);
+                if rest < per {
+                    asm.mask(mask, rest);
+                    *lanes = Lanes::Masked(mask);
+                }
+            }
+            let v = vector - blocks * unroll;
+            registers.emit(asm, Place { bytes: (v * bytes) as i32, sum: v % round, lanes })?;
         }
         registers.finish(asm);
         Some(registers.spills)
