@@ -53,11 +53,16 @@ pub fn block(plan: &mut Plan, size: usize) {
     plan.items = out;
 }
 
-/// By buffer, how many items touch it.
+/// By buffer, how many items touch it, and scalars: one may be left that no item uses any more.
 fn touched(plan: &Plan, items: &[Item]) -> Vec<u32> {
     let mut count = vec![0; plan.buffers.len()];
     for item in items {
         each(plan, item, |buf| count[buf.index()] += 1);
+    }
+    for scalar in &plan.scalars {
+        if let Def::Load(buf, _) = scalar.def {
+            count[buf.index()] += 1;
+        }
     }
     count
 }
