@@ -147,6 +147,8 @@ fn every_tail() {
         for n in (0..=18).chain([31, 32, 33, 47, 48, 49, 63, 65, 129]) {
             check::<f64>(&mut r, m, n, 3, &[]);
             check::<f32>(&mut r, m, n, 2, &[]);
+            check::<f64>(&mut r, m, n, 1, &[]);
+            check::<f32>(&mut r, m, n, 1, &[]);
         }
     }
 }
@@ -163,7 +165,9 @@ fn large_enough_for_every_block() {
 #[test]
 fn dense_layouts() {
     // The plain row-major and transposed operands, which take the paths without copies.
-    for (m, k, n) in [(1, 784, 128), (20, 300, 30), (64, 64, 64), (100, 33, 70), (300, 1, 1), (5, 9, 1)] {
+    let products = [(1, 784, 128), (20, 300, 30), (64, 64, 64), (100, 33, 70), (300, 1, 1), (5, 9, 1)];
+    let outer = [(784, 1, 128), (9, 1, 200), (13, 1, 7), (40, 1, 65)];
+    for (m, k, n) in products.into_iter().chain(outer) {
         for turn in 0..8 {
             let mut d = MatmulDims::row_major(m, k, n);
             if turn & 1 != 0 {

@@ -143,7 +143,9 @@ unsafe fn product<T: Element>(kernels: &Kernels<T>, mut p: Plane<T>) {
     let b_bytes = p.k.saturating_mul(p.n).saturating_mul(size);
     // SAFETY: the caller's.
     unsafe {
-        if p.c_col == 1 && p.b_col == 1 && (p.m <= FEW_TILES * tall || b_bytes <= SMALL_BYTES) {
+        if p.c_col == 1 && p.b_col == 1 && p.k == 1 && p.m > tall {
+            outer(kernels, &p);
+        } else if p.c_col == 1 && p.b_col == 1 && (p.m <= FEW_TILES * tall || b_bytes <= SMALL_BYTES) {
             direct(kernels, &p);
         } else if b_bytes <= SMALL_BYTES && p.k <= K_BYTES / size {
             small(kernels, &p);
@@ -179,6 +181,27 @@ unsafe fn direct<T: Element>(kernels: &Kernels<T>, p: &Plane<T>) {
                 unsafe { kernels.by_rows[rows.len - 1][vectors.len - 1](&tile) };
             }
         }
+    }
+}
+
+/// A column times a row, whose columns and those of `c` are adjacent.
+unsafe fn outer<T: Element>(kernels: &Kernels<T>, p: &Plane<T>) {
+    for vectors in cut(kernels.vectors_of(p.n), kernels.outer.len()) {
+        let cols = columns(kernels, p.n, vectors);
+        let tile = Tile {
+            k: 1,
+            a: p.a,
+            a_row: p.a_row,
+            a_col: p.a_col,
+            b: p.b.wrapping_add(cols.start),
+            b_row: p.b_row,
+            c: p.c.wrapping_add(cols.start),
+            c_row: p.c_row,
+            last: cols.len - (vectors.len - 1) * kernels.lanes,
+            first: true,
+        };
+        // SAFETY: all rows of these columns are inside the operands.
+        unsafe { kernels.outer[vectors.len - 1](&tile, p.m) };
     }
 }
 

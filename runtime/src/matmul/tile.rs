@@ -32,12 +32,17 @@ pub struct Tile<T> {
 /// A kernel of one tile height and width.
 pub type Kernel<T> = unsafe fn(&Tile<T>);
 
+/// A kernel of any number of rows, one step and some vectors.
+pub type Outer<T> = unsafe fn(&Tile<T>, usize);
+
 /// The kernels of one instruction set.
 pub struct Kernels<T: 'static> {
     /// Lanes of a vector.
     pub lanes: usize,
     /// `by_rows[r - 1][v - 1]` does `r` rows of `v` vectors; as many as fit in registers.
     pub by_rows: &'static [&'static [Kernel<T>]],
+    /// `outer[v - 1]` does a column times a row of `v` vectors.
+    pub outer: &'static [Outer<T>],
     /// Vectors of the tallest kernels, the widest the packed panels are.
     pub vectors: usize,
 }
@@ -94,6 +99,47 @@ unsafe fn tile<V: Simd, const R: usize, const C: usize>(t: &Tile<V::Elem>) {
     }
 }
 
+/// `rows` rows of a product of one step: `b` stays in registers, where tiles would read it for each few rows.
+#[inline(always)]
+unsafe fn outer<V: Simd, const C: usize>(t: &Tile<V::Elem>, rows: usize) {
+    // SAFETY: the driver passes extents inside the operands; `last` masks the last vector.
+    unsafe {
+        let mask = V::mask(t.last);
+        let mut b = [V::zero(); C];
+        for (v, b) in b[..C - 1].iter_mut().enumerate() {
+            *b = V::load(t.b.add(v * V::LANES));
+        }
+        b[C - 1] = V::load_part(t.b.add((C - 1) * V::LANES), mask);
+        for r in 0..rows as isize {
+            let x = V::splat(t.a.offset(r * t.a_row));
+            let c = t.c.offset(r * t.c_row);
+            for (v, &b) in b[..C - 1].iter().enumerate() {
+                V::zero().fma(x, b).store(c.add(v * V::LANES));
+            }
+            V::zero().fma(x, b[C - 1]).store_part(c.add((C - 1) * V::LANES), mask);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn outer_avx512<T: Element, const C: usize>(t: &Tile<T>, rows: usize) {
+    // SAFETY: the caller's.
+    unsafe { outer::<T::Avx512, C>(t, rows) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn outer_avx2<T: Element, const C: usize>(t: &Tile<T>, rows: usize) {
+    // SAFETY: the caller's.
+    unsafe { outer::<T::Avx2, C>(t, rows) }
+}
+
+unsafe fn outer_plain<T: Element, const C: usize>(t: &Tile<T>, rows: usize) {
+    // SAFETY: the caller's.
+    unsafe { outer::<Plain<T>, C>(t, rows) }
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn tile_avx512<T: Element, const R: usize, const C: usize>(t: &Tile<T>) {
@@ -120,6 +166,13 @@ macro_rules! kernels {
     };
 }
 
+/// The kernels of one step, by vectors.
+macro_rules! outers {
+    ($outer:ident: $($c:literal)*) => {
+        &[$($outer::<T, $c> as Outer<T>),*]
+    };
+}
+
 /// The kernels of an instruction set the CPU has.
 pub fn kernels<T: Element>(isa: Isa) -> Kernels<T> {
     match isa {
@@ -128,6 +181,7 @@ pub fn kernels<T: Element>(isa: Isa) -> Kernels<T> {
             lanes: <T::Avx512 as Simd>::LANES,
             by_rows: kernels!(tile_avx512: 1 [1 2 3 4 5 6 7 8] 2 [1 2 3 4 5 6 7 8]
                 3 [1 2 3 4 5 6] 4 [1 2 3 4] 5 [1 2 3 4] 6 [1 2 3] 7 [1 2 3] 8 [1 2 3]),
+            outer: outers!(outer_avx512: 1 2 3 4 5 6 7 8),
             vectors: 3,
         },
         #[cfg(target_arch = "x86_64")]
@@ -136,11 +190,13 @@ pub fn kernels<T: Element>(isa: Isa) -> Kernels<T> {
             // Twelve sums, two vectors of b, one element of a, and the mask fill sixteen registers.
             by_rows: kernels!(tile_avx2: 1 [1 2 3 4 5 6] 2 [1 2 3 4] 3 [1 2 3] 4 [1 2] 5 [1 2]
                 6 [1 2]),
+            outer: outers!(outer_avx2: 1 2 3 4 5 6 7 8),
             vectors: 2,
         },
         _ => Kernels {
             lanes: <Plain<T> as Simd>::LANES,
             by_rows: kernels!(tile_plain: 1 [1 2 3 4] 2 [1 2 3] 3 [1 2] 4 [1 2]),
+            outer: outers!(outer_plain: 1 2 3 4),
             vectors: 2,
         },
     }
