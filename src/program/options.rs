@@ -223,6 +223,21 @@ impl Options {
     }
 
     /// Making loops of what repeats itself among scalars, at least so often.
+    ///
+    /// # Example
+    /// ```
+    /// use cotangent::{Builder, Options, Program, dtype};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // A sum as a loop over numbers traces it: 40,000 operations, each a node.
+    /// let g = Builder::new();
+    /// let x = g.input("x", dtype::f64, [10_000]);
+    /// let terms = (0..10_000).map(|i| (x.at(i) * 0.5 + 1.0).square());
+    /// let sum = terms.reduce(|sum, term| sum + term).ok_or("no term")?;
+    /// let program = Program::compile(&g.finish(&[sum])?, &Options::default().roll(16))?;
+    /// assert!(program.report().items < 20);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn roll(mut self, repeats: usize) -> Options {
         self.roll = repeats;
         self
