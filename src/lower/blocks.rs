@@ -129,10 +129,7 @@ fn spans(plan: &Plan, item: &Item) -> Vec<Span> {
         Item::Loop(kernel) => {
             spans.extend(kernel.reads().map(|(load, dims)| Span::of(load, &dims, false)));
             spans.extend(kernel.writes().map(|(store, dims)| Span::of(store, &dims, true)));
-            spans.extend(kernel.body.iter().filter_map(|lane| match lane.op {
-                LaneOp::Scalar(id) => element(id),
-                _ => None,
-            }));
+            spans.extend(kernel.numbers().filter_map(element));
         }
         Item::Store(buf, at, id) => {
             spans.push(Span { buf: *buf, ends: (*at as isize, *at as isize), write: true });
@@ -207,7 +204,13 @@ impl Group {
             let load = loads.iter().any(|load| load.buf == span.buf) && !span.write;
             load || !self.spans.iter().any(|other| span.meets(other))
         };
+        // A number is there before the first block.
+        let early = match item {
+            Item::Loop(kernel) => plan.reads_number(kernel, |buf| self.writes.contains_key(&buf)),
+            _ => false,
+        };
         loads.iter().any(|load| moves(load) && known(load))
+            && !early
             && loads.iter().all(|load| same(load))
             && !stores.iter().any(|store| loads.iter().any(|load| load.buf == store.buf))
             && !stores.iter().any(|store| self.writes.contains_key(&store.buf))

@@ -200,7 +200,7 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
     };
     for item in plan.steps() {
         if let Item::Blocks(blocks) = item {
-            aligned(blocks)?;
+            aligned(plan, blocks)?;
             continue;
         }
         let mut missing = false;
@@ -280,9 +280,16 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
 
 /// What a pass reads of an earlier one of the same blocks was written in this block or before it,
 /// in this block if it holds no more than one.
-fn aligned(blocks: &Blocks) -> Result<(), LowerError> {
+fn aligned(plan: &Plan, blocks: &Blocks) -> Result<(), LowerError> {
     let mut written: Vec<&Access> = Vec::new();
     for item in blocks.passes.iter().map(|pass| &pass.whole) {
+        if let Item::Loop(kernel) = item
+            && plan.reads_number(kernel, |buf| written.iter().any(|w| w.buf == buf))
+        {
+            return Err(LowerError::Internal(
+                "a number of an array that is not there before the first block",
+            ));
+        }
         let (reads, writes) = item.accesses();
         for read in reads {
             let fits = |w: &Access| {

@@ -119,16 +119,12 @@ impl Joined {
     /// one what it reads before it begins.
     fn moves_down(&self, plan: &Plan, at: usize, first: &Kernel, pass: &Kernel) -> bool {
         let stored = |buf: BufId| first.writes().any(|(store, _)| store.buf == buf);
-        let early = |lane: &Lane| match lane.op {
-            LaneOp::Scalar(id) => matches!(plan.scalar(id).def, Def::Load(buf, _) if stored(buf)),
-            _ => false,
-        };
         let apart = |item: &Item| {
             let mut meets = false;
             plan.touches(item, &mut |buf, _| meets |= stored(buf));
             !meets
         };
-        !pass.body.iter().any(early) && self.items[at + 1..].iter().flatten().all(apart)
+        !plan.reads_number(pass, stored) && self.items[at + 1..].iter().flatten().all(apart)
     }
 }
 
@@ -385,12 +381,8 @@ fn without(plan: &Plan, item: &Item, pass: &Kernel, buf: BufId) -> Option<Kernel
     }
     let mut body = Vec::new();
     let now = lanes_with(&mut body, kernel, pass, AGAIN)?;
-    let scalar = |lane: &Lane| match lane.op {
-        LaneOp::Scalar(id) => matches!(plan.scalar(id).def, Def::Load(from, _) if from == buf),
-        _ => false,
-    };
-    let apart = !body.iter().any(scalar);
-    apart.then(|| Kernel { ending: kernel.ending.at(&now), body, ..kernel.as_ref().clone() })
+    let changed = Kernel { ending: kernel.ending.at(&now), body, ..kernel.as_ref().clone() };
+    (!plan.reads_number(&changed, |from| from == buf)).then_some(changed)
 }
 
 /// Takes out what nobody wants: stores of no elements, and lanes.

@@ -296,6 +296,14 @@ impl Kernel {
         dtype
     }
 
+    /// Scalars that the body uses.
+    pub fn numbers(&self) -> impl Iterator<Item = ScalarId> {
+        self.body.iter().filter_map(|lane| match lane.op {
+            LaneOp::Scalar(id) => Some(id),
+            _ => None,
+        })
+    }
+
     /// What the body loads.
     pub fn loads(&self) -> impl Iterator<Item = &Access> {
         self.body.iter().filter_map(|lane| match &lane.op {
@@ -480,6 +488,11 @@ impl Plan {
 
     pub fn scalar(&self, id: ScalarId) -> &Scalar {
         &self.scalars[id.index()]
+    }
+
+    /// Whether a kernel reads an element of one of these buffers as a scalar.
+    pub fn reads_number(&self, kernel: &Kernel, of: impl Fn(BufId) -> bool) -> bool {
+        kernel.numbers().any(|id| matches!(self.scalar(id).def, Def::Load(buf, _) if of(buf)))
     }
 
     /// All items, those of blocks among them.

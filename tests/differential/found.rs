@@ -77,6 +77,33 @@ output %7
     compiles(text);
 }
 
+/// A pass that reads an array and one element of it as a number comes after all of the array.
+#[test]
+fn an_element_read_beside_its_array() {
+    let graph: Graph = r#"cotangent graph v1
+input %0 "x0": f64[64]
+%1 = cbrt %0: f64[64]
+%2 = slice %1 {start=[6], stop=[7], step=[1]}: f64[1]
+%3 = mul %2 %1: f64[64]
+output %2
+"#
+    .parse()
+    .expect("a graph");
+    let x: Vec<f64> = (1..=64).map(f64::from).collect();
+    let options = Options::default().forms(Forms::DENSE).unroll(0).block(32).checks(Checks::On);
+    let program = Program::compile(&graph, &options).expect("a program");
+    let mut workspace = program.workspace();
+    program.forward_dense(&mut workspace, &[(&x).into()]).expect("a call");
+    let input = cotangent::tape::Tensor::f64([64], &x).expect("64 numbers");
+    let tape = Tape::<cotangent::tape::Native>::compile(&graph, vec![input]).expect("a tape");
+    for v in graph.values() {
+        let Ok(cotangent::program::Elements::F64(code)) = program.value(&workspace, v) else {
+            panic!("{v} is of another type")
+        };
+        assert_eq!(tape.value(v).expect("a value").to_f64(), code, "{v}");
+    }
+}
+
 /// An index that is constant only once it has been computed is no error of
 /// authoring; both say so when it is used.
 #[test]
