@@ -30,7 +30,7 @@ pub enum Verdict {
 
 /// Draws a case.
 pub fn draw(source: &mut dyn Source) -> Option<Case> {
-    let profile = Profile { custom: CustomOps::FirstOrder, loops: true, ..Profile::RUN };
+    let profile = Profile { custom: CustomOps::FirstOrder, loops: true, traced: true, ..Profile::RUN };
     let drafted = generate(source, &profile).ok()?;
     Some(Case { drafted, seed: source.bits() })
 }

@@ -32,6 +32,8 @@ pub struct Profile {
     pub custom: CustomOps,
     /// Whether there are loops and branches.
     pub loops: bool,
+    /// Whether there are the steps of loops that were traced.
+    pub traced: bool,
 }
 
 /// What custom ops graphs have.
@@ -59,6 +61,7 @@ impl Profile {
         exact: false,
         custom: CustomOps::None,
         loops: false,
+        traced: false,
     };
 
     /// Graphs to evaluate over the rationals.
@@ -72,6 +75,7 @@ impl Profile {
         exact: true,
         custom: CustomOps::None,
         loops: true,
+        traced: false,
     };
 
     /// Graphs only to compile: odd and very large shapes.
@@ -85,6 +89,7 @@ impl Profile {
         exact: false,
         custom: CustomOps::FirstOrder,
         loops: true,
+        traced: false,
     };
 }
 
@@ -188,7 +193,7 @@ impl<'a> Generator<'a> {
                 self.sibling();
                 continue;
             }
-            if self.source.chance(1, 60) {
+            if self.profile.traced && self.source.chance(1, 60) {
                 self.traced(&arithmetic);
                 continue;
             }

@@ -24,6 +24,7 @@ const SMALL: Profile = Profile {
     exact: false,
     custom: CustomOps::AnyOrder,
     loops: true,
+    traced: false,
 };
 
 /// A derived graph of more nodes is not derived again.
