@@ -29,6 +29,9 @@ const MOST_AHEAD: isize = 8;
 
 /// Puts runs of passes over long arrays together, in blocks of `size` elements if that is not 0.
 pub fn block(plan: &mut Plan, size: usize) {
+    if !plan.items.iter().any(|item| length(item).is_some_and(|n| n > GRAIN)) {
+        return;
+    }
     let items = std::mem::take(&mut plan.items);
     let touched = touched(plan, &items);
     let mut out = Vec::with_capacity(items.len());

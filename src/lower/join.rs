@@ -30,6 +30,11 @@ type Lanes = SmallVec<[u32; 16]>;
 /// Joins passes, and takes out of memory what is in registers then. `block` is how many elements a
 /// block should have, if not 0.
 pub fn join(plan: &mut Plan, block: usize) {
+    // Most large plans are scalars, and all that is noted of these would be for nothing.
+    let passes = plan.items.iter().filter(|item| matches!(item, Item::Loop(kernel) if is_pass(kernel)));
+    if passes.count() < 2 {
+        return;
+    }
     let mut joined = Joined { block, ..Joined::default() };
     for item in std::mem::take(&mut plan.items) {
         joined.take(plan, item);
