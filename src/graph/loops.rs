@@ -178,9 +178,9 @@ impl Builder {
         let mut carries = vec![self.constant_of((), [true])];
         carries.extend_from_slice(init);
         let (last, _) = self.run_loop(bound, &carries, &[], Order::WhileFirst, at, |body, carries, _| {
-            let (on, values) = (carries[0], &carries[1..]);
-            let stop = |b: &'b Builder, _: &[Var<'b>]| vec![b.constant_of((), [false])];
-            let on = body.branch(on, values, at, |b, values| vec![condition(b, values)], stop)[0];
+            // The guard has held, so that the condition is to be asked.
+            let values = &carries[1..];
+            let on = condition(body, values);
             let next = body.branch(on, values, at, step, |_, values| values.to_vec());
             (std::iter::once(on).chain(next).collect(), Vec::new())
         });
