@@ -242,6 +242,11 @@ impl<'a> Generator<'a> {
         true
     }
 
+    /// The last result of a node, if it may join.
+    pub(super) fn appended(&mut self, op: Op, operands: Vec<Slot>) -> Option<Slot> {
+        self.append(op, operands).then(|| self.draft.values.len() - 1)
+    }
+
     /// A constant that every graph may have.
     pub(super) fn constant(&mut self, op: Op) -> Option<Slot> {
         let types: Types = self.draft.infer(&op, &[]).ok()?;

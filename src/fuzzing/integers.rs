@@ -74,6 +74,6 @@ impl Generator<'_> {
                 }
             }
         };
-        self.append(op, operands).then(|| self.draft.values.len() - 1)
+        self.appended(op, operands)
     }
 }

@@ -113,11 +113,10 @@ impl Generator<'_> {
         }
         let v = self.pick(|ty| ty.dtype.is_float())?;
         let ty = self.ty(v).clone();
-        let last = |g: &Self| g.draft.values.len() - 1;
         let zero = self.constant(make::constant(Literal::filled(ty.dtype, (), 0.0)))?;
         let axes: Vec<usize> = (0..ty.shape.rank()).collect();
-        let sum = self.append(make::sum(&axes, false), vec![v]).then(|| last(self))?;
-        self.append(make::lt(), vec![sum, zero]).then(|| last(self))
+        let sum = self.appended(make::sum(&axes, false), vec![v])?;
+        self.appended(make::lt(), vec![sum, zero])
     }
 
     /// An output of a type that may be new to the graph.

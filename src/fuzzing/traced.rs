@@ -88,10 +88,6 @@ impl Generator<'_> {
         Some(())
     }
 
-    fn appended(&mut self, op: Op, operands: Vec<Slot>) -> Option<Slot> {
-        self.append(op, operands).then(|| self.draft.values.len() - 1)
-    }
-
     fn reshaped(&mut self, v: Slot, dims: &[usize]) -> Option<Slot> {
         self.appended(make::reshape(&Shape::new(dims)), vec![v])
     }

@@ -43,7 +43,7 @@ impl Chunk<'_, '_> {
         }
         let end = self.b.create_block();
         self.counted(repeat.steps, 1, &[], |c, _, _| {
-            let skipped = repeat.guard.map(|guard| c.guarded(inputs, guard, (guard < n).then_some(end)));
+            let skipped = repeat.guard.and_then(|guard| c.guarded(inputs, guard, (guard < n).then_some(end)));
             c.b.ins().call(target, &args);
             for i in 0..n as i32 {
                 let [written, other] = [outputs, others].map(|table| c.word(table, i));
@@ -51,7 +51,7 @@ impl Chunk<'_, '_> {
                 c.b.ins().store(flags(), other, outputs, 8 * i);
                 c.b.ins().store(flags(), written, others, 8 * i);
             }
-            if let Some(Some(skipped)) = skipped {
+            if let Some(skipped) = skipped {
                 c.b.ins().jump(skipped, &[]);
                 c.b.switch_to_block(skipped);
                 c.b.seal_block(skipped);

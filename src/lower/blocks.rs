@@ -208,15 +208,13 @@ impl Group {
             load || !self.spans.iter().any(|other| span.meets(other))
         };
         // A number is there before the first block.
-        let early = match item {
-            Item::Loop(kernel) => plan.reads_number(kernel, |buf| self.writes.contains_key(&buf)),
-            _ => false,
-        };
+        let written = |buf: BufId| self.writes.contains_key(&buf);
+        let early = kernel(item).is_some_and(|kernel| plan.reads_number(kernel, written));
         loads.iter().any(|load| moves(load) && known(load))
             && !early
             && loads.iter().all(|load| same(load))
             && !stores.iter().any(|store| loads.iter().any(|load| load.buf == store.buf))
-            && !stores.iter().any(|store| self.writes.contains_key(&store.buf))
+            && !stores.iter().any(|store| written(store.buf))
             && new.iter().all(|span| alone(span) && !late(span))
     }
 

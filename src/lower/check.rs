@@ -13,7 +13,7 @@ use crate::lower::LowerError;
 use crate::lower::collapse::extent;
 use crate::lower::memory::lives;
 use crate::lower::plan::{
-    Access, Blocks, Branch, BufId, Call, Carry, Def, Item, LaneOp, Place, Plan, Repeat, ScalarId,
+    Access, Blocks, Branch, BufId, Call, Carry, Def, Item, Place, Plan, Repeat, ScalarId,
 };
 use cotangent_runtime::matmul::MatmulDims;
 
@@ -235,12 +235,8 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
                     }
                     filled[store.buf.index()] += dims.iter().product::<usize>();
                 }
-                for lane in &kernel.body {
-                    if let LaneOp::Scalar(id) = lane.op
-                        && !ready(id, &computed)
-                    {
-                        return Err(LowerError::Internal("a scalar read by a loop before it is computed"));
-                    }
+                if !kernel.numbers().all(|id| ready(id, &computed)) {
+                    return Err(LowerError::Internal("a scalar read by a loop before it is computed"));
                 }
             }
             Item::Repeat(repeat) => {

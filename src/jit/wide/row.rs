@@ -39,16 +39,17 @@ pub fn of(kernel: &Kernel) -> Option<Row> {
         return None;
     }
     let (last, reach) = (ends.len() - 1, kernel.reach());
+    let end_of = |n: usize| ends.iter().position(|&end| end >= n).unwrap_or(last);
     let dtype = kernel.body[kernel.ending.lanes().next()? as usize].dtype;
     let mut lanes = Lanes { kernel, maker: Maker::new(dtype), streams: Vec::new(), fixed: Vec::new() };
     let mut ids = vec![usize::MAX; kernel.body.len()];
     for i in (0..kernel.body.len()).filter(|&i| needed[i]) {
-        lanes.maker.end = ends.iter().position(|&end| end >= reach[i]).unwrap_or(last);
+        lanes.maker.end = end_of(reach[i]);
         ids[i] = lanes.lane(i, moving[i], &ids)?;
         // Stored as soon as it is there: its register may be free then.
         for (at, beside) in kernel.beside.iter().enumerate().filter(|(_, beside)| beside.value as usize == i)
         {
-            lanes.maker.end = ends.iter().position(|&end| end >= beside.n).unwrap_or(last);
+            lanes.maker.end = end_of(beside.n);
             lanes.store(Stream::Beside(at), ids[i]);
         }
     }
@@ -85,15 +86,14 @@ impl Lanes<'_> {
 
     fn stream(&mut self, access: &Access, lane: usize) -> Option<Id> {
         let size = self.maker.body.dtype.size() as isize;
-        let of = |stream: &Stream| match stream {
-            Stream::Load(l) => Some(&self.kernel.body[*l].op),
-            _ => None,
-        };
-        let of = |stream: &Stream| match of(stream)? {
-            LaneOp::Load(other) if other.buf == access.buf && other.strides == access.strides => {
-                i32::try_from((access.offset - other.offset) * size).ok()
+        let of = |stream: &Stream| {
+            let Stream::Load(lane) = *stream else { return None };
+            match &self.kernel.body[lane].op {
+                LaneOp::Load(other) if other.buf == access.buf && other.strides == access.strides => {
+                    i32::try_from((access.offset - other.offset) * size).ok()
+                }
+                _ => None,
             }
-            _ => None,
         };
         let known = self.streams.iter().enumerate().find_map(|(s, l)| Some((s, of(l)?)));
         let (stream, bytes) = known.unwrap_or_else(|| {

@@ -270,17 +270,14 @@ fn is_swapped(f: MapFn, classes: &[u32]) -> bool {
     matches!(f, MapFn::Add | MapFn::Mul) && classes[0] > classes[1]
 }
 
-impl Classes {
-    /// What a member of a row is applied to, by their own names and in the order of the class.
-    pub fn operands(&self, core: &Core, v: ValueId) -> SmallVec<[ValueId; 3]> {
-        let node = core.node(v);
-        let mut operands: SmallVec<[ValueId; 3]> =
-            node.operands.iter().map(|v| self.same[v.index()]).collect();
-        if let (Kind::Map(f), &[a, b]) = (node.kind, operands.as_slice())
-            && is_swapped(f, &[self.class[a.index()], self.class[b.index()]])
-        {
-            operands.swap(0, 1);
-        }
-        operands
+/// What a member of a row is applied to, by their own names and in the order of the class.
+pub fn operands(core: &Core, same: &[ValueId], class: &[u32], v: ValueId) -> SmallVec<[ValueId; 3]> {
+    let node = core.node(v);
+    let mut operands: SmallVec<[ValueId; 3]> = node.operands.iter().map(|v| same[v.index()]).collect();
+    if let (Kind::Map(f), &[a, b]) = (node.kind, operands.as_slice())
+        && is_swapped(f, &[class[a.index()], class[b.index()]])
+    {
+        operands.swap(0, 1);
     }
+    operands
 }

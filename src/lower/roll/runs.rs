@@ -2,7 +2,7 @@
 
 use crate::graph::ValueId;
 use crate::lower::core::Core;
-use crate::lower::roll::classes::{Class, Classes, Steps};
+use crate::lower::roll::classes::{Class, Classes, Steps, operands};
 use crate::lower::roll::{Chain, Fewest, Found, Place, Row, Run, Space};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -11,15 +11,16 @@ use std::ops::Range;
 type Places = SmallVec<[Place; 3]>;
 
 /// Finds the rows and chains, classes of operands before those of their users.
-pub fn find(core: &Core, mut classes: Classes, fewest: Fewest) -> Found {
-    let (same, places) = (classes.same.clone(), std::mem::take(&mut classes.places));
+pub fn find(core: &Core, classes: Classes, fewest: Fewest) -> Found {
+    let Classes { same, places, class, kinds, members } = classes;
     let mut found = Found { same, places, ..Found::default() };
-    for kind in &classes.kinds {
+    for kind in &kinds {
         match *kind {
             Class::Row { len, end } if len as usize >= fewest.row => {
-                let members = &classes.members[(end - len) as usize..end as usize];
+                let members = &members[(end - len) as usize..end as usize];
                 let places = |v: ValueId| -> Places {
-                    classes.operands(core, v).iter().map(|v| found.places[v.index()]).collect()
+                    let operands = operands(core, &found.same, &class, v);
+                    operands.iter().map(|v| found.places[v.index()]).collect()
                 };
                 let all = members.iter().map(|&v| (places(v), v)).collect();
                 found.rows_of(all, fewest.row);
@@ -53,10 +54,7 @@ impl Found {
     fn row(&mut self, elements: &mut [(Places, ValueId)]) {
         let [(first, like), (second, _), ..] = &*elements else { return };
         let like = *like;
-        let steps = |from: &Places, to: &Places| -> SmallVec<[i64; 3]> {
-            from.iter().zip(to).map(|(a, b)| i64::from(b.at) - i64::from(a.at)).collect()
-        };
-        let mut steps = steps(first, second);
+        let Some(mut steps) = steps(first, second) else { return };
         // Upwards, so that most rows need not be turned round.
         if steps.iter().find(|&&step| step != 0).is_some_and(|&step| step < 0) {
             elements.reverse();
@@ -102,14 +100,16 @@ fn order(places: &Places) -> (SmallVec<[(Space, i64); 3]>, u32) {
     (places.iter().map(|place| (place.space, far(place))).collect(), first)
 }
 
+/// By operand, the step from one expression to another; `None` where there is none.
+fn steps(from: &Places, to: &Places) -> Option<SmallVec<[i64; 3]>> {
+    let steps: SmallVec<[i64; 3]> = from.iter().zip(to).map(|(a, b)| a.step_to(*b)).collect::<Option<_>>()?;
+    // Expressions of the same operands are the same, and were merged.
+    steps.iter().any(|&step| step != 0).then_some(steps)
+}
+
 /// The longest runs, first to last, in which all operands move by even steps.
 fn even_runs(all: &[(Places, ValueId)], fewest: usize) -> Vec<Range<usize>> {
-    let steps = |i: usize| -> Option<SmallVec<[i64; 3]>> {
-        let (a, b) = (&all.get(i)?.0, &all.get(i + 1)?.0);
-        let steps: SmallVec<[i64; 3]> = a.iter().zip(b).map(|(a, b)| a.step_to(*b)).collect::<Option<_>>()?;
-        // Expressions of the same operands are the same, and were merged.
-        steps.iter().any(|&step| step != 0).then_some(steps)
-    };
+    let steps = |i: usize| steps(&all.get(i)?.0, &all.get(i + 1)?.0);
     let mut runs = Vec::new();
     let mut start = 0;
     while start < all.len() {
