@@ -295,19 +295,10 @@ impl Group {
         leads
     }
 
-    /// Buffers that nothing else touches, that are written from one end to the other, and whose
-    /// elements are read in the block they are written in.
+    /// Buffers that nothing else touches, that are written from one end to the other, and that no
+    /// pass reads ahead of what is written: none reads behind it either, where a buffer begins with
+    /// what is written first.
     fn near(&self, plan: &Plan, touched: &[u32], leads: &[usize]) -> Vec<BufId> {
-        let mut apart: FxHashSet<BufId> = FxHashSet::default();
-        for (at, (item, _)) in self.items.iter().enumerate() {
-            for load in item.accesses().0 {
-                if let Some(w) = self.writes.get(&load.buf)
-                    && (load.offset != w.offset || leads[at] != leads[w.by])
-                {
-                    apart.insert(load.buf);
-                }
-            }
-        }
         let mut inside: FxHashMap<BufId, u32> = FxHashMap::default();
         for (item, _) in &self.items {
             each(plan, item, |buf| *inside.entry(buf).or_default() += 1);
@@ -315,7 +306,7 @@ impl Group {
         let written = self.writes.iter().filter(|&(buf, w)| {
             let buffer = plan.buffer(*buf);
             let whole = w.offset == 0 && w.n == buffer.len;
-            matches!(buffer.place, Place::Temp(_)) && whole && leads[w.by] == 0 && !apart.contains(buf)
+            matches!(buffer.place, Place::Temp(_)) && whole && leads[w.by] == 0
         });
         let mut near: Vec<BufId> =
             written.map(|w| *w.0).filter(|buf| inside.get(buf) == Some(&touched[buf.index()])).collect();
