@@ -1,43 +1,62 @@
-//! Exponentials: a table of `2^(i / 128)` and a short polynomial.
+//! Exponentials: a table of `2^(i / 16)`, which fits vector registers, and a short polynomial.
 //!
 //! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
-use super::exp_table::EXP2;
+use super::exp_table::{HEADS, RESTS};
 use super::fused::where_fused;
 use super::lanes::{Lanes, One};
 use super::two::sum_ordered;
 
 /// Adding this rounds to an integer, which is left in the low bits.
 pub const ROUND: f64 = 1.5 * (1u64 << 52) as f64;
-/// `128 / log(2)`.
-pub const INVERSE: f64 = 184.6649652337873;
-/// `log(2) / 128` in 32 bits, so that its multiples are exact.
-pub const STEP: f64 = 0.005415212348452769;
-/// The rest of `log(2) / 128`.
-pub const STEP_REST: f64 = -3.2819649005320973e-13;
+/// Steps of the table.
+const STEPS: f64 = 16.0;
+/// Bits of their number.
+const STEP_BITS: u32 = 4;
+/// `16 / log(2)`.
+pub const INVERSE: f64 = 23.083120654223414;
+/// `log(2) / 16` in 32 bits, so that its multiples are exact.
+pub const STEP: f64 = 0.043321698787622154;
+/// The rest of `log(2) / 16`.
+pub const STEP_REST: f64 = -2.625571920425678e-12;
 /// Up to this size the result of [`exp`] is a normal number.
 const NEAR: f64 = 708.0;
 /// Below this [`expm1`] and [`tanh`] are series.
 const SMALL: f64 = 0.125;
 
 /// `exp(x) = head * (1 + rest)`, `head` the number with bits `head + (scale << 52)`; the
-/// scale is in the low bits above the seventh of what rounding to an integer left.
+/// scale is in the low bits above the fourth of what rounding to an integer left.
 pub struct Parts<V: Lanes> {
     rounded: V::Bits,
     head: V::Bits,
     pub rest: V,
 }
 
-/// The parts of `2^(k / 128) * exp(r)`, `k` as [`ROUND`] left it.
+/// `2^(k / 16)` less its scale, `k` as [`ROUND`] left it: its bits and the relative rest.
 #[inline(always)]
-pub fn parts<V: Lanes>(k: V::Bits, r: V) -> Parts<V> {
-    let (head, rest) = (V::lookup(&EXP2, k, 0), V::from_bits(V::lookup(&EXP2, k, 1)));
-    let r2 = r * r;
-    let p = r2.fma(r.fma(V::of(1.0 / 120.0), V::of(1.0 / 24.0)), r.fma(V::of(1.0 / 6.0), V::of(0.5)));
-    Parts { rounded: k, head, rest: r2.fma(p, r + rest) }
+pub fn power<V: Lanes>(k: V::Bits) -> (V::Bits, V) {
+    (V::pick(&HEADS, k).bits(), V::pick(&RESTS, k))
 }
 
-/// `x = (k / 128) log(2) + r`, for `|x|` below 800, `k` as [`ROUND`] left it.
+/// The exponent's bits of `2^(k / 16)`.
+#[inline(always)]
+pub fn scale<V: Lanes>(k: V::Bits) -> V::Bits {
+    V::down::<STEP_BITS>(k)
+}
+
+/// The parts of `2^(k / 16) * exp(r)`, `k` as [`ROUND`] left it: a Taylor series, by pairs that do
+/// not wait for each other.
+#[inline(always)]
+pub fn parts<V: Lanes>(k: V::Bits, r: V) -> Parts<V> {
+    let (head, rest) = power::<V>(k);
+    let pair = |a: f64, b: f64| r.fma(V::of(b), V::of(a));
+    let r2 = r * r;
+    let low = r2.fma(pair(1.0 / 2.0, 1.0 / 6.0), r + rest);
+    let high = r2.fma(pair(1.0 / 720.0, 1.0 / 5040.0), pair(1.0 / 24.0, 1.0 / 120.0));
+    Parts { rounded: k, head, rest: (r2 * r2).fma(high, low) }
+}
+
+/// `x = (k / 16) log(2) + r`, for `|x|` below 800, `k` as [`ROUND`] left it.
 #[inline(always)]
 pub fn reduce<V: Lanes>(x: V) -> (V::Bits, V) {
     let shifted = x.fma(V::of(INVERSE), V::of(ROUND));
@@ -55,7 +74,7 @@ fn split<V: Lanes>(x: V) -> Parts<V> {
 /// `2^scale * head`, for a scale within the normal numbers.
 #[inline(always)]
 pub fn scaled<V: Lanes>(p: &Parts<V>) -> V {
-    V::from_bits(V::plus(p.head, V::up::<52>(V::down::<7>(p.rounded))))
+    V::from_bits(V::plus(p.head, V::up::<52>(scale::<V>(p.rounded))))
 }
 
 /// `2^512` times [`scaled`], for a scale down to twice that of the least number.
@@ -82,10 +101,10 @@ fn join<V: Lanes>(p: &Parts<V>) -> V {
 fn join_far(mut p: Parts<f64>) -> f64 {
     // The integer sits below bit 51 of the rounded number.
     if ((p.rounded << 13) as i64) > 0 {
-        p.rounded = p.rounded.wrapping_sub(1 << 7);
+        p.rounded = p.rounded.wrapping_sub(1 << STEP_BITS);
         join(&p) * 2.0
     } else {
-        p.rounded = p.rounded.wrapping_add(128 << 7);
+        p.rounded = p.rounded.wrapping_add(128 << STEP_BITS);
         join(&p) * f64::from_bits((1023 - 128) << 52)
     }
 }
@@ -160,15 +179,15 @@ pub fn exp_of_two(x: f64, low: f64) -> f64 {
 pub fn half_exp(x: f64) -> f64 {
     beyond(x, [-745.2, 710.5], |x| {
         let p = split(x);
-        Parts { rounded: p.rounded.wrapping_sub(1 << 7), ..p }
+        Parts { rounded: p.rounded.wrapping_sub(1 << STEP_BITS), ..p }
     })
 }
 
 /// The parts of `2^x`.
 #[inline(always)]
 fn split2<V: Lanes>(x: V) -> Parts<V> {
-    let shifted = x + V::of(ROUND / 128.0);
-    parts(shifted.bits(), (x - (shifted - V::of(ROUND / 128.0))) * V::of(std::f64::consts::LN_2))
+    let shifted = x + V::of(ROUND / STEPS);
+    parts(shifted.bits(), (x - (shifted - V::of(ROUND / STEPS))) * V::of(std::f64::consts::LN_2))
 }
 
 /// [`exp2`] up to 1021 on both sides.

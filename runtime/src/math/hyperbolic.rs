@@ -3,8 +3,7 @@
 //!
 //! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
-use super::exp::{INVERSE, ROUND, STEP, STEP_REST, half_exp};
-use super::exp_table::EXP2;
+use super::exp::{INVERSE, ROUND, STEP, STEP_REST, half_exp, power, scale};
 use super::lanes::Lanes;
 use super::two::{polynomial, sum_ordered};
 
@@ -24,11 +23,12 @@ struct Halves<V> {
     odd: V,
 }
 
-/// Half of `2^(k / 128)`, `k` in the low bits of what rounding left, and its relative rest.
+/// Half of `2^(k / 16)`, `k` in the low bits of what rounding left, and its relative rest.
 #[inline(always)]
 fn half_power<V: Lanes>(k: V::Bits) -> (V, V) {
-    let scale = V::up::<52>(V::minus(V::down::<7>(k), V::bits_of(1)));
-    (V::from_bits(V::plus(V::lookup(&EXP2, k, 0), scale)), V::from_bits(V::lookup(&EXP2, k, 1)))
+    let (head, rest) = power::<V>(k);
+    let less = V::up::<52>(V::minus(scale::<V>(k), V::bits_of(1)));
+    (V::from_bits(V::plus(head, less)), rest)
 }
 
 #[inline(always)]
@@ -39,8 +39,8 @@ fn halves<V: Lanes>(size: V) -> Halves<V> {
     let (plus, plus_rest) = half_power(shifted.bits());
     let (minus, minus_rest) = half_power((V::of(ROUND) - k).bits());
     let r2 = r * r;
-    let even = r2 * (V::of(0.5) + r2 * V::of(1.0 / 24.0));
-    let odd = r + r * r2 * (V::of(1.0 / 6.0) + r2 * V::of(1.0 / 120.0));
+    let even = r2 * polynomial(r2, &[0.5, 1.0 / 24.0, 1.0 / 720.0]);
+    let odd = r + r * r2 * polynomial(r2, &[1.0 / 6.0, 1.0 / 120.0, 1.0 / 5040.0]);
     Halves { plus, plus_rest, minus, minus_rest, even, odd }
 }
 

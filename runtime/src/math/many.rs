@@ -54,6 +54,21 @@ pub fn many(name: &str) -> Option<&'static Many> {
     MANY.iter().find(|f| f.name == name)
 }
 
+/// Takes the lanes that left the common path one by one.
+#[cfg(target_arch = "x86_64")]
+macro_rules! one_by_one {
+    ($others:expr, $x:expr, $out:expr, $one:path) => {{
+        let mut others: u32 = $others;
+        while others != 0 {
+            let i = others.trailing_zeros() as usize;
+            if let (Some(out), Some(&x)) = ($out.get_mut(i), $x.get(i)) {
+                *out = $one(x);
+            }
+            others &= others - 1;
+        }
+    }};
+}
+
 /// What both element types share: arrays of them to lanes and back.
 #[cfg(target_arch = "x86_64")]
 macro_rules! groups {
@@ -61,28 +76,15 @@ macro_rules! groups {
         let (groups, rest) = $x.as_chunks::<$N>();
         let (sinks, rest_out) = $out.as_chunks_mut::<$N>();
         for (group, sink) in groups.iter().zip(sinks) {
-            let (y, fine) = $common($V::$load(group));
-            y.$store(sink);
-            let mut others = $V::others(fine);
-            while others != 0 {
-                let i = others.trailing_zeros() as usize % $N;
-                sink[i] = $one(group[i]);
-                others &= others - 1;
-            }
+            let (y, fine) = $common($V::$load(group, $N));
+            y.$store(sink, $N);
+            one_by_one!($V::others(fine), group, sink, $one);
         }
-        if !rest.is_empty() {
-            // Numbers that nobody looks at fill the last group.
-            let (mut group, mut sink) = ([rest[0]; $N], [rest[0]; $N]);
-            group[..rest.len()].copy_from_slice(rest);
-            let (y, fine) = $common($V::$load(&group));
-            y.$store(&mut sink);
-            rest_out.copy_from_slice(&sink[..rest.len()]);
-            let others = $V::others(fine);
-            for (i, (out, &x)) in rest_out.iter_mut().zip(rest).enumerate() {
-                if others >> i & 1 != 0 {
-                    *out = $one(x);
-                }
-            }
+        let n = rest.len().min(rest_out.len());
+        if n > 0 {
+            let (y, fine) = $common($V::$load(rest, n));
+            y.$store(rest_out, n);
+            one_by_one!($V::others(fine) & !(u32::MAX << n), rest, rest_out, $one);
         }
     }};
 }

@@ -106,15 +106,61 @@ impl Lanes for Eight {
 }
 
 impl Eight {
-    instructions! {
-        /// Numbers side by side.
-        pub fn load(x: &[f64; 8]) -> Eight = Eight(_mm512_loadu_pd(x.as_ptr()));
-        /// Numbers side by side.
-        pub fn load_f32(x: &[f32; 8]) -> Eight = Eight(_mm512_cvtps_pd(_mm256_loadu_ps(x.as_ptr())));
-        /// The numbers side by side.
-        pub fn store(self, x: &mut [f64; 8]) = _mm512_storeu_pd(x.as_mut_ptr(), self.0);
-        /// The numbers rounded, side by side.
-        pub fn store_f32(self, x: &mut [f32; 8]) = _mm256_storeu_ps(x.as_mut_ptr(), _mm512_cvtpd_ps(self.0));
+    /// The first `n` numbers, zeros in the other lanes.
+    #[inline(always)]
+    pub fn load(x: &[f64], n: usize) -> Eight {
+        let n = n.min(x.len());
+        // SAFETY: the CPU has the instructions; what is read is in the slice.
+        Eight(unsafe {
+            if n >= 8 {
+                _mm512_loadu_pd(x.as_ptr())
+            } else {
+                _mm512_maskz_loadu_pd(first(n) as u8, x.as_ptr())
+            }
+        })
+    }
+
+    /// The first `n` numbers, zeros in the other lanes.
+    #[inline(always)]
+    pub fn load_f32(x: &[f32], n: usize) -> Eight {
+        let n = n.min(x.len());
+        // SAFETY: the CPU has the instructions; what is read is in the slice.
+        Eight(unsafe {
+            _mm512_cvtps_pd(if n >= 8 {
+                _mm256_loadu_ps(x.as_ptr())
+            } else {
+                _mm512_castps512_ps256(_mm512_maskz_loadu_ps(first(n), x.as_ptr()))
+            })
+        })
+    }
+
+    /// Writes the first `n` lanes.
+    #[inline(always)]
+    pub fn store(self, x: &mut [f64], n: usize) {
+        let n = n.min(x.len());
+        // SAFETY: the CPU has the instructions; what is written is in the slice.
+        unsafe {
+            if n >= 8 {
+                _mm512_storeu_pd(x.as_mut_ptr(), self.0);
+            } else {
+                _mm512_mask_storeu_pd(x.as_mut_ptr(), first(n) as u8, self.0);
+            }
+        }
+    }
+
+    /// Writes the first `n` lanes, rounded.
+    #[inline(always)]
+    pub fn store_f32(self, x: &mut [f32], n: usize) {
+        let n = n.min(x.len());
+        // SAFETY: the CPU has the instructions; what is written is in the slice.
+        unsafe {
+            let y = _mm512_cvtpd_ps(self.0);
+            if n >= 8 {
+                _mm256_storeu_ps(x.as_mut_ptr(), y);
+            } else {
+                _mm512_mask_storeu_ps(x.as_mut_ptr(), first(n), _mm512_castps256_ps512(y));
+            }
+        }
     }
 
     /// Lanes that are not in a mask, lowest first.
@@ -173,16 +219,71 @@ impl Lanes for Four {
     }
 }
 
+/// The lowest `n` bits, `n` below 8.
+#[inline(always)]
+fn first(n: usize) -> u16 {
+    (1 << (n & 7)) - 1
+}
+
 impl Four {
+    /// The first `n` numbers, zeros in the other lanes.
+    #[inline(always)]
+    pub fn load(x: &[f64], n: usize) -> Four {
+        let n = n.min(x.len());
+        // SAFETY: the CPU has the instructions; what is read is in the slice.
+        Four(unsafe {
+            if n >= 4 { _mm256_loadu_pd(x.as_ptr()) } else { _mm256_maskload_pd(x.as_ptr(), Four::first(n)) }
+        })
+    }
+
+    /// The first `n` numbers, zeros in the other lanes.
+    #[inline(always)]
+    pub fn load_f32(x: &[f32], n: usize) -> Four {
+        let n = n.min(x.len());
+        // SAFETY: the CPU has the instructions; what is read is in the slice.
+        Four(unsafe {
+            _mm256_cvtps_pd(if n >= 4 {
+                _mm_loadu_ps(x.as_ptr())
+            } else {
+                _mm_maskload_ps(x.as_ptr(), Four::first_f32(n))
+            })
+        })
+    }
+
+    /// Writes the first `n` lanes.
+    #[inline(always)]
+    pub fn store(self, x: &mut [f64], n: usize) {
+        let n = n.min(x.len());
+        // SAFETY: the CPU has the instructions; what is written is in the slice.
+        unsafe {
+            if n >= 4 {
+                _mm256_storeu_pd(x.as_mut_ptr(), self.0);
+            } else {
+                _mm256_maskstore_pd(x.as_mut_ptr(), Four::first(n), self.0);
+            }
+        }
+    }
+
+    /// Writes the first `n` lanes, rounded.
+    #[inline(always)]
+    pub fn store_f32(self, x: &mut [f32], n: usize) {
+        let n = n.min(x.len());
+        // SAFETY: the CPU has the instructions; what is written is in the slice.
+        unsafe {
+            let y = _mm256_cvtpd_ps(self.0);
+            if n >= 4 {
+                _mm_storeu_ps(x.as_mut_ptr(), y);
+            } else {
+                _mm_maskstore_ps(x.as_mut_ptr(), Four::first_f32(n), y);
+            }
+        }
+    }
+
     instructions! {
-        /// Numbers side by side.
-        pub fn load(x: &[f64; 4]) -> Four = Four(_mm256_loadu_pd(x.as_ptr()));
-        /// Numbers side by side.
-        pub fn load_f32(x: &[f32; 4]) -> Four = Four(_mm256_cvtps_pd(_mm_loadu_ps(x.as_ptr())));
-        /// The numbers side by side.
-        pub fn store(self, x: &mut [f64; 4]) = _mm256_storeu_pd(x.as_mut_ptr(), self.0);
-        /// The numbers rounded, side by side.
-        pub fn store_f32(self, x: &mut [f32; 4]) = _mm_storeu_ps(x.as_mut_ptr(), _mm256_cvtpd_ps(self.0));
+        /// Ones in the first lanes.
+        fn first(n: usize) -> __m256i = _mm256_cmpgt_epi64(_mm256_set1_epi64x(n as i64), _mm256_setr_epi64x(0, 1, 2, 3));
+        /// Ones in the first lanes of 32 bits.
+        fn first_f32(n: usize) -> __m128i = _mm_cmpgt_epi32(_mm_set1_epi32(n as i32), _mm_setr_epi32(0, 1, 2, 3));
         /// Lanes that are not in a mask, lowest first.
         pub fn others(mask: __m256d) -> u32 = !(_mm256_movemask_pd(mask)) as u32 & 15;
     }
