@@ -63,26 +63,31 @@ impl Default for CallStatus {
     }
 }
 
-/// Notes the first of `len` indices that is out of range, in [`MODE_ERROR`].
+/// Whether all of `len` indices are in range; the first that is not is noted, in [`MODE_ERROR`].
 ///
 /// # Safety
 /// `idx` is valid for `len` reads; `status` is null or valid for reads and writes.
-unsafe fn check(d: &IndexDims, idx: *const i64, len: usize, status: *mut CallStatus) {
-    if d.mode == MODE_SKIP {
-        return;
+unsafe fn check(d: &IndexDims, idx: *const i64, len: usize, status: *mut CallStatus) -> bool {
+    if len == 0 {
+        return true;
     }
-    for position in 0..len {
-        // SAFETY: position < len.
-        let index = unsafe { *idx.add(position) };
-        if index as u64 >= d.axis as u64 {
-            // SAFETY: null or valid by contract.
-            if let Some(status) = unsafe { status.as_mut() } {
-                let (position, len) = (position as u64, d.axis as u64);
-                status.record(CallStatus { node: d.node, position, index, len });
-            }
-            return;
-        }
+    let Ok(axis) = i64::try_from(d.axis) else { return false };
+    // SAFETY: the caller's promise.
+    let indices = unsafe { std::slice::from_raw_parts(idx, len) };
+    // The sign bit of what is negative or above the last; without a way out, so that it is quick.
+    let outside = indices.iter().fold(0, |signs, &i| signs | i | (axis - 1).wrapping_sub(i));
+    if axis > 0 && outside >= 0 {
+        return true;
     }
+    if d.mode == MODE_ERROR
+        && let Some(position) = indices.iter().position(|&i| i as u64 >= d.axis as u64)
+        // SAFETY: null or valid by contract.
+        && let Some(status) = unsafe { status.as_mut() }
+    {
+        let (index, len) = (indices[position], d.axis as u64);
+        status.record(CallStatus { node: d.node, position: position as u64, index, len });
+    }
+    false
 }
 
 /// The entry an index stands for, `None` where it reads zero and adds nowhere.
@@ -112,16 +117,22 @@ macro_rules! reads {
             status: *mut CallStatus,
         ) {
             // SAFETY: every offset below is inside the extents the contract names, since
-            // `entry` gives numbers less than axis only.
+            // `entry` gives numbers less than axis only, and so are indices that `check` found inside.
             unsafe {
                 let d = &*d;
-                check(d, idx, d.count, status);
+                let inside = check(d, idx, d.count, status);
                 if d.inner == 0 || d.count == 0 {
                     return;
                 }
                 for o in 0..d.outer {
                     let src = src.add(o * d.axis * d.inner);
                     let dst = dst.add(o * d.count * d.inner);
+                    if d.inner == 1 && inside {
+                        for c in 0..d.count {
+                            *dst.add(c) = *src.add(*idx.add(c) as usize);
+                        }
+                        continue;
+                    }
                     if d.inner == 1 {
                         for c in 0..d.count {
                             *dst.add(c) = match entry(d, *idx.add(c)) {
@@ -191,10 +202,10 @@ macro_rules! sums {
             dst: *mut $T, status: *mut CallStatus,
         ) {
             // SAFETY: every offset below is inside the extents the contract names, since
-            // `entry` gives numbers less than axis only.
+            // `entry` gives numbers less than axis only, and so are indices that `check` found inside.
             unsafe {
                 let d = &*d;
-                check(d, idx, d.count, status);
+                let inside = check(d, idx, d.count, status);
                 if !std::ptr::eq(base, dst) {
                     std::ptr::copy_nonoverlapping(base, dst, d.outer.wrapping_mul(d.axis).wrapping_mul(d.inner));
                 }
@@ -204,6 +215,12 @@ macro_rules! sums {
                 for o in 0..d.outer {
                     let dst = dst.add(o * d.axis * d.inner);
                     let updates = updates.add(o * d.count * d.inner);
+                    if d.inner == 1 && inside {
+                        for c in 0..d.count {
+                            *dst.add(*idx.add(c) as usize) += *updates.add(c);
+                        }
+                        continue;
+                    }
                     for c in 0..d.count {
                         let Some(e) = entry(d, *idx.add(c)) else { continue };
                         let (to, from) = (dst.add(e * d.inner), updates.add(c * d.inner));
