@@ -1,4 +1,5 @@
-//! Reciprocals and logarithms for the middles of 128 intervals of [11/16, 11/8).
+//! Reciprocals and logarithms for the middles of 128 intervals of [11/16, 11/8), and of 16 of
+//! [45/64, 45/32), which fit vector registers.
 
 /// `[r, head, rest]`: `r` a short reciprocal of the middle, `-log(r) = head + rest`, `head` a
 /// multiple of `2^-42` so that multiples of `log(2)` add to it exactly.
@@ -132,4 +133,32 @@ pub static LOG: [[u64; 3]; 128] = [
     [0x3fe7a00000000000, 0x3fd36b6776be1000, 0x3d116ecdb0f177c8],
     [0x3fe7800000000000, 0x3fd3c25277333000, 0x3d183b54b606bd5c],
     [0x3fe7600000000000, 0x3fd419b423d5f000, 0xbd3ce379226de3ec],
+];
+
+/// Reciprocals for the sixteen intervals from 45/64 on, of so few bits that they leave room for 1 to be
+/// taken from products exactly next to 1; that of the interval around 1 is 1.
+#[rustfmt::skip]
+pub static INVERSES: [f64; 16] = [
+    1.390625, 1.328125, 1.28125, 1.234375,
+    1.1875, 1.140625, 1.109375, 1.0625,
+    1.03125, 1.0, 0.9375, 0.890625,
+    0.84375, 0.796875, 0.765625, 0.7265625,
+];
+
+/// Their logarithms, negative, as multiples of `2^-42`.
+#[rustfmt::skip]
+pub static HEADS: [f64; 16] = [
+    -0.32975328637257917, -0.28376817313073843, -0.2478361639045943, -0.21056476910735,
+    -0.17185025692674571, -0.13157635778861732, -0.10379679368156758, -0.06062462181648698,
+    -0.03077165866670839, 0.0, 0.0645385211375924, 0.11583181552509814,
+    0.16989903679541385, 0.22705745063535687, 0.2670627852489815, 0.3194307707663029,
+];
+
+/// What is missing of these.
+#[rustfmt::skip]
+pub static RESTS: [f64; 16] = [
+    1.1118671389559323e-13, 9.3834172236637e-14, 1.3029797173308663e-14, 3.6507188831790577e-16,
+    8.649239607212071e-14, -1.0195735223708473e-13, -7.598636597194141e-14, 5.213620639136504e-14,
+    -4.529814257790929e-14, 0.0, -2.1225608044809997e-14, 2.3568822182038756e-14,
+    -1.6376276414097503e-14, -1.078736749871691e-14, 6.371947269815667e-14, 5.834357420090924e-14,
 ];

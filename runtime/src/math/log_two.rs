@@ -5,7 +5,7 @@
 
 use super::fused::where_fused;
 use super::lanes::Lanes;
-use super::log::{LN2, LN2_REST, table};
+use super::log::{CURVE, LN2, LN2_REST, coarse, fine};
 use super::two::{polynomial, root, sum, sum_ordered};
 
 /// `1 / log(2)`.
@@ -17,44 +17,46 @@ const SMALL: f64 = 1.0 / 16.0;
 /// Up to this size squares and their rests are far from overflow.
 const LARGE: f64 = 1e150;
 
-/// `base + log(1 + r + r_low) + more` for `|r|` up to 1/128 and a `base` that is 0 or larger, in
-/// two parts, the second below some `2^-22` of the first.
+/// [`CURVE`] for `|r|` up to 1/128: the Taylor series.
+const FLAT: [f64; 8] = [1.0 / 3.0, -0.25, 0.2, -1.0 / 6.0, 1.0 / 7.0, -0.125, 1.0 / 9.0, -0.1];
+
+/// `base + log(1 + r + r_low) + more` for `|r|` as far as `curve` goes and a `base` that is 0 or
+/// larger, in two parts, the second below some `2^-16` of the first.
 #[inline(always)]
-fn with_curve<V: Lanes>(base: V, r: V, r_low: V, more: V) -> (V, V) {
-    const TAYLOR: [f64; 8] = [1.0 / 3.0, -0.25, 0.2, -1.0 / 6.0, 1.0 / 7.0, -0.125, 1.0 / 9.0, -0.1];
+fn with_curve<V: Lanes>(base: V, r: V, r_low: V, more: V, curve: &[f64; 8]) -> (V, V) {
     let half = V::of(0.5);
     let (square, square_rest) = r.product(r);
     let (first, lost) = sum_ordered(base, r);
     let (high, lost_too) = sum_ordered(first, -(half * square));
-    let low = (r_low - (r * r_low + half * square_rest)) + r * square * polynomial(r, &TAYLOR);
+    let low = (r_low - (r * r_low + half * square_rest)) + r * square * polynomial(r, curve);
     (high, (lost + lost_too) + (more + low))
 }
 
 /// `log(x)` for positive normal bits, whose exponent `moved` lowers, in two parts.
 #[inline(always)]
 pub fn log_two<V: Lanes>(bits: V::Bits, moved: f64) -> (V, V) {
-    let t = table::<V>(bits, moved);
+    let t = fine::<V>(bits, moved);
     let (r, r_low) = sum(t.r, t.r_low);
-    with_curve(t.k * V::of(LN2) + t.head, r, r_low, t.k * V::of(LN2_REST) + t.rest)
+    with_curve(t.k * V::of(LN2) + t.head, r, r_low, t.k * V::of(LN2_REST) + t.rest, &FLAT)
 }
 
 /// `log(x + low)` for a positive `x` from `1e-300` to `1e300` and `low` below a unit of it.
 #[inline(always)]
 pub fn log_of_two<V: Lanes>(x: V, low: V) -> (V, V) {
-    let t = table::<V>(x.bits(), 0.0);
+    let t = coarse::<V>(x.bits(), 0.0);
     let (r, r_low) = sum(t.r, t.r_low);
-    // low / x, where 1 / x is the table's reciprocal over 1 + r, to 20 bits.
+    // low / x, where 1 / x is the table's reciprocal over 1 + r, to 15 bits.
     let power = V::from_bits(V::minus(V::bits_of(1023 << 52), t.scale));
     let extra = (low * power * t.inverse) * ((V::of(1.0) - r) + r * r);
-    with_curve(t.k * V::of(LN2) + t.head, r, r_low, (t.k * V::of(LN2_REST) + t.rest) + extra)
+    with_curve(t.k * V::of(LN2) + t.head, r, r_low, (t.k * V::of(LN2_REST) + t.rest) + extra, &CURVE)
 }
 
 /// `log2(x)` for positive normal bits, whose exponent `moved` lowers.
 #[inline(always)]
 fn log2_normal<V: Lanes>(bits: V::Bits, moved: f64) -> V {
-    let t = table::<V>(bits, moved);
+    let t = fine::<V>(bits, moved);
     let (r, r_low) = sum(t.r, t.r_low);
-    let (high, low) = with_curve(t.head, r, r_low, t.rest);
+    let (high, low) = with_curve(t.head, r, r_low, t.rest, &FLAT);
     let (high, low) = sum_ordered(high, low);
     let (main, lost) = high.product(V::of(INVERSE));
     let low = lost + (high * V::of(INVERSE_REST) + low * V::of(INVERSE));
