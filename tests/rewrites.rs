@@ -151,3 +151,37 @@ fn sums_of_padded_pieces_keep_every_bit() {
         }
     }
 }
+
+/// A number: an ordinary one, or now and then one of those that rewrites must not lose.
+fn number(rng: &mut Rng) -> f64 {
+    let at = rng.next() as usize % 100;
+    X.get(at).copied().unwrap_or_else(|| rng.real())
+}
+
+#[test]
+fn dots_of_rows_of_a_constant_matrix_keep_every_bit() {
+    let mut rng = Rng(12);
+    for dtype in [DType::F64, DType::F32] {
+        for k in 1..=34 {
+            for rows in [15, 16, 17, 40, 133] {
+                let g = Builder::new();
+                let x = g.input("x", dtype, [k]);
+                let matrix: Vec<f64> = (0..rows * k).map(|_| number(&mut rng)).collect();
+                let matrix = match dtype {
+                    DType::F32 => {
+                        g.constant_of([rows, k], &matrix.iter().map(|&x| x as f32).collect::<Vec<_>>())
+                    }
+                    _ => g.constant_of([rows, k], &matrix),
+                };
+                let graph = g.finish(&[matrix.matmul(x), matrix.matmul(-x).exp().sum()]).unwrap();
+                let values: Vec<f64> = (0..k).map(|_| number(&mut rng)).collect();
+                for unroll in [1 << 30, 0] {
+                    let options = Options::default().unroll(unroll);
+                    for [code, tape] in outputs(&graph, &[column(dtype, &values)], &options) {
+                        assert_eq!(code, tape, "{dtype} {rows} x {k} with {options:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -214,17 +214,26 @@ fn lanes(
             lanes[r % full] = next(s, Some(lanes[r % full]));
         }
     }
-    let mut width = full / 2;
+    put_together(lanes, dtype, |a, b| join(s, kind, dtype, a, b)).unwrap_or_else(|| constant(s, dtype, 0.0))
+}
+
+/// The lanes of a reduction by halves; `None` if there are none.
+pub fn put_together<T: Copy>(
+    mut lanes: SmallVec<[T; 32]>,
+    dtype: DType,
+    mut join: impl FnMut(T, T) -> T,
+) -> Option<T> {
+    let mut width = dtype.lanes() / 2;
     while width > 0 {
         for i in 0..width.min(lanes.len()) {
             if i + width < lanes.len() {
-                lanes[i] = join(s, kind, dtype, lanes[i], lanes[i + width]);
+                lanes[i] = join(lanes[i], lanes[i + width]);
             }
         }
         lanes.truncate(width);
         width /= 2;
     }
-    lanes.first().copied().unwrap_or_else(|| constant(s, dtype, 0.0))
+    lanes.first().copied()
 }
 
 fn reduce(s: &mut Scheduler<'_>, node: CoreNode<'_>, kind: Reduction) -> Result<Scalars, LowerError> {

@@ -6,6 +6,7 @@ mod bodies;
 mod calls;
 pub(crate) mod check;
 mod collapse;
+mod columns;
 mod core;
 mod explode;
 mod fuse;

@@ -1,8 +1,9 @@
 //! Rewrites that keep every bit (NaNs as a class): no x + 0, no reassociation.
 
 use crate::graph::{DType, TypeId, ValueId, ValueType};
+use crate::lower::columns;
 use crate::lower::core::{Expander, Kind};
-use crate::ops::{Elements, Literal, MapFn, Op, Prim, make};
+use crate::ops::{Elements, Literal, MapFn, Op, Prim, Reduction, make};
 use crate::tape::{Native, Tensor, fold, fold_f64};
 use cotangent_runtime::array::ArrayFn;
 use smallvec::SmallVec;
@@ -310,6 +311,10 @@ pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: Typ
             let sum = Kind::Prim(Prim::Array(ArrayFn::CumulativeSum));
             Some(e.node(sum, op.clone(), &operands[1..], ty))
         }
+        (Prim::Reduce(Reduction::Dot), Kind::Prim(Prim::Const)) => match operands {
+            &[matrix, vector] if e.core.literal(vector).is_none() => columns::dots(e, matrix, vector),
+            _ => fold_all(e, op, operands, ty),
+        },
         (Prim::Concat, _) if operands.len() == 1 => Some(x),
         (Prim::Pad, _) if e.core.type_id(x) == ty => Some(x),
         (Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd | Prim::Const, _) => None,
