@@ -166,12 +166,13 @@ fn dots_of_rows_of_a_constant_matrix_keep_every_bit() {
             for rows in [15, 16, 17, 40, 133] {
                 let g = Builder::new();
                 let x = g.input("x", dtype, [k]);
-                let matrix: Vec<f64> = (0..rows * k).map(|_| number(&mut rng)).collect();
+                let numbers: Vec<f64> = (0..rows * k).map(|_| number(&mut rng)).collect();
                 let matrix = match dtype {
+                    _ if rows == 17 => g.full(dtype, [rows, k], 0.1),
                     DType::F32 => {
-                        g.constant_of([rows, k], &matrix.iter().map(|&x| x as f32).collect::<Vec<_>>())
+                        g.constant_of([rows, k], &numbers.iter().map(|&x| x as f32).collect::<Vec<_>>())
                     }
-                    _ => g.constant_of([rows, k], &matrix),
+                    _ => g.constant_of([rows, k], &numbers),
                 };
                 let graph = g.finish(&[matrix.matmul(x), matrix.matmul(-x).exp().sum()]).unwrap();
                 let values: Vec<f64> = (0..k).map(|_| number(&mut rng)).collect();

@@ -24,7 +24,12 @@ pub fn dots(e: &mut Expander, matrix: ValueId, vector: ValueId) -> Option<ValueI
         return None;
     }
     let apart = rows.next_multiple_of(LINE / dtype.size());
-    let turned = turned(e.core.literal(matrix)?.elements(), rows, k, apart)?;
+    let elements = e.core.literal(matrix)?.elements();
+    // Filled with one number it is that number alone.
+    if elements.len() != rows * k {
+        return None;
+    }
+    let turned = turned(elements, rows, k, apart)?;
     let turned = e.literal(Literal::new([k, apart], turned)?);
     let mut id = |dims: &[usize]| e.core.types.id(&ValueType { dtype, shape: Shape::new(dims) });
     let (one_row, row, one) = (id(&[1, rows]), id(&[rows]), id(&[1]));
