@@ -225,7 +225,7 @@ impl<'a, 'f> Chunk<'a, 'f> {
     /// Memory that no code of ours writes may be loaded anywhere.
     pub fn load_flags(&self, buf: BufId) -> MemFlagsData {
         match self.plan.buffer(buf).place {
-            Place::Input(_) | Place::Literal(_) => flags().with_readonly().with_can_move(),
+            Place::Input(_) | Place::Part(..) | Place::Literal(_) => flags().with_readonly().with_can_move(),
             _ => flags(),
         }
     }
@@ -431,14 +431,15 @@ impl<'a, 'f> Chunk<'a, 'f> {
     pub fn address(&mut self, buf: BufId, index: isize) -> Result<(Value, i32), JitError> {
         let plan = self.plan;
         let buffer = plan.buffer(buf);
-        let byte = index * buffer.dtype.size() as isize;
+        let from = if let Place::Part(_, from) = buffer.place { from as isize } else { 0 };
+        let byte = (from + index) * buffer.dtype.size() as isize;
         let base = match &buffer.place {
             Place::Persist(at) => return Ok(self.workspace_at(at.wrapping_add_signed(byte))),
             Place::Temp(Some(at)) => {
                 return Ok(self.workspace_at((self.frame.temp + at).wrapping_add_signed(byte)));
             }
             Place::Temp(None) => return Err(JitError::Internal("a buffer without a place")),
-            Place::Input(k) => Base::Input(*k),
+            Place::Input(k) | Place::Part(k, _) => Base::Input(*k),
             Place::Output(k) => Base::Output(*k),
             Place::Literal(_) => Base::Literal(buf),
         };

@@ -247,7 +247,9 @@ fn direct_outputs(plan: &Plan) -> Option<u32> {
         }
     }
     let loads = plan.scalars.iter().all(|scalar| match scalar.def {
-        Def::Load(buf, _) => matches!(plan.buffer(buf).place, Place::Input(0) | Place::Literal(_)),
+        Def::Load(buf, _) => {
+            matches!(plan.buffer(buf).place, Place::Input(0) | Place::Part(0, _) | Place::Literal(_))
+        }
         _ => true,
     });
     (loads && values == 1).then_some(outputs)

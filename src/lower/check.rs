@@ -13,7 +13,7 @@ use crate::lower::LowerError;
 use crate::lower::collapse::extent;
 use crate::lower::memory::lives;
 use crate::lower::plan::{
-    Access, Blocks, Branch, BufId, Call, Carry, Def, Item, Place, Plan, Repeat, ScalarId,
+    Access, Blocks, Branch, BufId, Buffer, Call, Carry, Def, Item, Place, Plan, Repeat, ScalarId,
 };
 use cotangent_runtime::matmul::MatmulDims;
 
@@ -28,6 +28,17 @@ pub fn addresses(plan: &Plan) -> Result<(), LowerError> {
         let fits = at < plan.buffer(buf).len;
         if fits { Ok(()) } else { Err(LowerError::Internal("an element out of range")) }
     };
+    for part in &plan.buffers {
+        let Place::Part(input, from) = part.place else { continue };
+        let holds = |whole: &Buffer| {
+            matches!(whole.place, Place::Input(k) if k == input)
+                && whole.dtype == part.dtype
+                && from.checked_add(part.len).is_some_and(|end| end <= whole.len)
+        };
+        if !plan.buffers.iter().any(holds) {
+            return Err(LowerError::Internal("a part that is not in its input"));
+        }
+    }
     for scalar in &plan.scalars {
         if let Def::Load(buf, at) = scalar.def {
             element(buf, at)?;
@@ -133,7 +144,8 @@ fn bound(body: &Plan, inputs: &[Part], outputs: &[Part]) -> Result<(), LowerErro
         let outer = match inner.place {
             Place::Input(i) => inputs.get(i as usize),
             Place::Output(i) => outputs.get(i as usize),
-            Place::Temp(_) | Place::Literal(_) => return true,
+            // It lies within a buffer that is looked at too.
+            Place::Temp(_) | Place::Literal(_) | Place::Part(..) => return true,
             Place::Persist(_) => return false,
         };
         outer == Some(&Some((inner.dtype, inner.len)))
@@ -188,8 +200,9 @@ pub fn order(plan: &Plan) -> Result<(), LowerError> {
     let mut computed = vec![false; plan.scalars.len()];
     let mut written = vec![false; plan.buffers.len()];
     for (i, buffer) in plan.buffers.iter().enumerate() {
-        written[i] = matches!(buffer.place, Place::Input(_) | Place::Literal(_) | Place::Persist(_))
-            || buffer.len == 0;
+        written[i] =
+            matches!(buffer.place, Place::Input(_) | Place::Part(..) | Place::Literal(_) | Place::Persist(_))
+                || buffer.len == 0;
     }
     // A reduction fills its whole buffer; boxes and parts of one tensor are
     // counted, so that a hole is found.

@@ -7,16 +7,13 @@ use crate::graph::{DType, ValueId};
 use crate::lower::LowerError;
 use crate::lower::core::Kind;
 use crate::lower::plan::{Access, BufId, Ending, Item, Kernel, Lane, LaneOp};
-use crate::lower::schedule::{Scalars, Scheduler, by_many, squeezed_axes};
+use crate::lower::schedule::{Scalars, Scheduler, squeezed_axes};
 use crate::ops::{Prim, Reduction};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 /// More boxes than this and the padded value goes to memory instead.
 const MAX_BOXES: usize = 32;
-/// A uniform constant of more elements is filled by the code when it needs an
-/// address: a program owns no memory that its graph does not list.
-const OWNED_FILL: usize = 512;
 
 /// One coordinate as a function of the loop indices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -89,52 +86,6 @@ impl Body {
 }
 
 impl Scheduler<'_> {
-    /// The buffer of a node, which is computed now if it has not been.
-    pub fn materialise(&mut self, id: ValueId) -> Result<BufId, LowerError> {
-        if let Some(buf) = self.memory[id.index()] {
-            return Ok(buf);
-        }
-        let node = self.core.node(id);
-        let filled = |l: &crate::ops::Literal| l.elements().len() == 1 && l.ty().numel() > OWNED_FILL;
-        let buf = if let Some(literal) = self.core.literal(id).filter(|l| !filled(l)) {
-            let place = crate::lower::plan::Place::Literal(literal.clone());
-            self.buffer(id, place)
-        } else if let Some(elements) = self.elements.get(id).map(Scalars::from) {
-            let buf = self.target(id);
-            self.store_all(buf, &elements);
-            buf
-        } else {
-            match node.kind {
-                Kind::Prim(Prim::Reshape) => self.materialise(node.operands[0])?,
-                Kind::Prim(Prim::Reduce(kind)) => {
-                    let buf = self.target(id);
-                    self.reduce_into(id, kind, buf)?;
-                    buf
-                }
-                Kind::Map(_) if by_many(node) => self.call(id)?,
-                Kind::Callback(_)
-                | Kind::Bodies(_)
-                | Kind::Prim(
-                    Prim::Fold
-                    | Prim::Matmul
-                    | Prim::IndexSelect
-                    | Prim::Gather
-                    | Prim::IndexAdd
-                    | Prim::ScatterAdd
-                    | Prim::Array(_)
-                    | Prim::RandomBits,
-                ) => self.call(id)?,
-                _ => {
-                    let buf = self.target(id);
-                    self.copy_to(id, buf)?;
-                    buf
-                }
-            }
-        };
-        self.memory[id.index()] = Some(buf);
-        Ok(buf)
-    }
-
     /// Computes the expression of a node into a whole buffer.
     pub fn copy_to(&mut self, id: ValueId, buf: BufId) -> Result<(), LowerError> {
         if self.memory[id.index()].is_none()
@@ -248,7 +199,7 @@ impl Scheduler<'_> {
     }
 
     /// A reduction into a whole buffer.
-    fn reduce_into(&mut self, id: ValueId, kind: Reduction, buf: BufId) -> Result<(), LowerError> {
+    pub(super) fn reduce_into(&mut self, id: ValueId, kind: Reduction, buf: BufId) -> Result<(), LowerError> {
         let node = self.core.node(id);
         if node.ty.numel() == 0 {
             return Ok(());

@@ -13,6 +13,7 @@ mod fuse;
 mod join;
 pub(crate) mod memory;
 mod merge;
+mod place;
 pub(crate) mod plan;
 pub(crate) mod points;
 mod roll;

@@ -39,6 +39,8 @@ plan_id!(
 pub enum Place {
     /// The caller's input at this position, read in place.
     Input(u32),
+    /// A part of it, from this element on.
+    Part(u32, usize),
     /// The caller's output at this position, written in place.
     Output(u32),
     /// A fixed byte offset in the workspace: values that outlive the call.

@@ -150,6 +150,7 @@ impl<'p> Maker<'p> {
                 Def::Const(bits) => Source::Const(bits),
                 Def::Load(buf, at) => match &plan.buffer(buf).place {
                     Place::Input(k) => Source::Input(inputs[*k as usize]? + at as u32),
+                    Place::Part(k, from) => Source::Input(inputs[*k as usize]? + (from + at) as u32),
                     Place::Literal(literal) => Source::Const(literal.bits(at)),
                     _ => return None,
                 },
