@@ -7,8 +7,8 @@ use crate::graph::{DType, ValueId};
 use crate::lower::LowerError;
 use crate::lower::core::Kind;
 use crate::lower::plan::{Access, BufId, Ending, Item, Kernel, Lane, LaneOp};
-use crate::lower::schedule::{Scalars, Scheduler, squeezed_axes};
-use crate::ops::{Prim, Reduction};
+use crate::lower::schedule::{Scalars, Scheduler, is_minus_zero, never_minus_zero, squeezed_axes};
+use crate::ops::{MapFn, Prim, Reduction};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -82,6 +82,26 @@ impl Body {
     fn push(&mut self, dtype: DType, op: LaneOp) -> u32 {
         self.lanes.push(Lane { dtype, op });
         self.lanes.len() as u32 - 1
+    }
+
+    /// x + 0 is x unless x is -0. Sums of padded pieces leave such sums in each box.
+    fn without_zero(&self, dtype: DType, f: MapFn, args: &[u32]) -> Option<u32> {
+        let (MapFn::Add, &[a, b]) = (f, args) else { return None };
+        let is_zero = |lane: u32| matches!(self.lanes[lane as usize].op, LaneOp::Const(0));
+        let other = if is_zero(b) { a } else { is_zero(a).then_some(b)? };
+        (dtype.is_float() && self.is_never_minus_zero(other)).then_some(other)
+    }
+
+    /// As far as a chain of sums tells: its depth is bounded as that of the body is.
+    fn is_never_minus_zero(&self, lane: u32) -> bool {
+        let Lane { dtype, op } = &self.lanes[lane as usize];
+        match op {
+            LaneOp::Const(bits) => !is_minus_zero(*dtype, *bits),
+            LaneOp::Map(f, args) => {
+                never_minus_zero(*f, args.iter().map(|&lane| self.is_never_minus_zero(lane)))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -323,7 +343,10 @@ impl Scheduler<'_> {
                     Stop,
                 >>(
                 )?;
-                Ok(body.push(dtype, LaneOp::Map(f, args)))
+                match body.without_zero(dtype, f, &args) {
+                    Some(same) => Ok(same),
+                    None => Ok(body.push(dtype, LaneOp::Map(f, args))),
+                }
             }
             Kind::Prim(Prim::Cast) => {
                 let x = down(self, node.operands[0], coords.clone())?;

@@ -100,6 +100,24 @@ pub struct Scheduler<'c> {
     known: Vec<Known>,
 }
 
+/// Whether a constant is -0.
+pub fn is_minus_zero(dtype: DType, bits: u64) -> bool {
+    match dtype {
+        DType::F32 => bits == u64::from((-0f32).to_bits()),
+        _ => bits == (-0f64).to_bits(),
+    }
+}
+
+/// Whether a function never gives -0, by which of its operands are never that.
+pub fn never_minus_zero(f: MapFn, mut never: impl Iterator<Item = bool>) -> bool {
+    match f {
+        MapFn::Add => never.any(|never| never),
+        MapFn::Sub => never.next() == Some(true),
+        MapFn::Abs | MapFn::Square | MapFn::Exp | MapFn::Relu => true,
+        _ => false,
+    }
+}
+
 /// Scalar operations that an unrolled node takes.
 fn work(core: &Core, node: CoreNode<'_>) -> usize {
     let operand = |i: usize| core.node(node.operands[i]).ty.numel();
@@ -405,15 +423,11 @@ impl<'c> Scheduler<'c> {
     /// What can be said of a number without knowing it: rounding to nearest, a
     /// sum is -0 only if both terms are.
     fn is_never_minus_zero(&self, dtype: DType, def: &Def) -> bool {
-        let never = |id: &ScalarId| self.known[id.index()].never_minus_zero;
         match def {
-            Def::Const(bits) => match dtype {
-                DType::F32 => *bits != u64::from((-0f32).to_bits()),
-                _ => *bits != (-0f64).to_bits(),
-            },
-            Def::Map(MapFn::Add, args) => args.iter().any(never),
-            Def::Map(MapFn::Sub, args) => never(&args[0]),
-            Def::Map(MapFn::Abs | MapFn::Square | MapFn::Exp | MapFn::Relu, _) => true,
+            Def::Const(bits) => !is_minus_zero(dtype, *bits),
+            Def::Map(f, args) => {
+                never_minus_zero(*f, args.iter().map(|id| self.known[id.index()].never_minus_zero))
+            }
             _ => false,
         }
     }
