@@ -66,7 +66,7 @@ pub fn reduce<V: Lanes>(x: V) -> (V::Bits, V) {
 
 /// The parts of `exp(x)`, for `|x|` below 800.
 #[inline(always)]
-fn split<V: Lanes>(x: V) -> Parts<V> {
+pub fn split<V: Lanes>(x: V) -> Parts<V> {
     let (k, r) = reduce(x);
     parts(k, r)
 }
@@ -91,7 +91,7 @@ pub fn lowered(x: f64) -> f64 {
 
 /// The number with these parts, for a scale within the normal numbers.
 #[inline(always)]
-fn join<V: Lanes>(p: &Parts<V>) -> V {
+pub fn join<V: Lanes>(p: &Parts<V>) -> V {
     let head = scaled(p);
     head.fma(p.rest, head)
 }
@@ -128,7 +128,13 @@ where_fused! {
         exp(x)
     };
     /// Hyperbolic tangent.
-    tanh(x) = tanh_one, if x.is_nan() { x + x } else { 1.0f64.copysign(x) };
+    tanh(x) = tanh_one, tanh_far(x);
+    /// [`tanh`] to the places that `f32` keeps.
+    tanh_short(x) = tanh_short_common, tanh_far(x);
+}
+
+fn tanh_far(x: f64) -> f64 {
+    if x.is_nan() { x + x } else { 1.0f64.copysign(x) }
 }
 
 /// An exponential that leaves the normal numbers, or is of a NaN: 0 and infinity from the ends on.
@@ -275,13 +281,24 @@ fn tanh_main<V: Lanes>(size: V) -> V {
     main + over.fma(V::of(0.5) * quotient, lost)
 }
 
-/// [`tanh`] up to 22 on both sides, the surroundings of zero left out.
+/// [`tanh`] up to 22 on both sides. Of tiny numbers the series keeps the bits.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn tanh_common<V: Lanes>(x: V) -> (V, V::Mask) {
     let size = x.abs();
-    let y = V::select(size.lt(V::of(SMALL)), tanh_small(x), tanh_main(size).signed(x));
-    (y, V::both(size.le(V::of(22.0)), V::of(1e-9).le(size)))
+    let y = V::select(size.lt(V::of(SMALL)), tanh_small(size), tanh_main(size));
+    (y.signed(x), size.le(V::of(22.0)))
+}
+
+/// [`tanh_short`] up to 22 on both sides.
+#[inline(always)]
+pub fn tanh_short_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let (one, two, size) = (V::of(1.0), V::of(2.0), x.abs());
+    let z = size * size;
+    let bent = z.fma(z.fma(V::of(-17.0 / 315.0), V::of(2.0 / 15.0)), V::of(-1.0 / 3.0));
+    let main = one - two / (join(&split(two * size)) + one);
+    let y = V::select(size.lt(V::of(1.0 / 32.0)), (size * z).fma(bent, size), main);
+    (y.signed(x), size.le(V::of(22.0)))
 }
 
 /// [`tanh`] of one number likewise, up to 22 on both sides.

@@ -2,7 +2,7 @@
 //! normal distribution function, to the last place down to the subnormals.
 
 use super::erf::{SATURATED, complement, complement_far};
-use super::exp::{Parts, lowered, parts, raised, reduce, scaled};
+use super::exp::{Parts, join, lowered, parts, raised, reduce, scaled, split};
 use super::fused::where_fused;
 use super::lanes::Lanes;
 use super::two::{sum, sum_ordered};
@@ -76,6 +76,14 @@ pub fn silu_common<V: Lanes>(x: V) -> (V, V::Mask) {
 where_fused! {
     /// `x / (1 + exp(-x))`.
     silu(x) = silu_common, gated_far(x, x, 0.0);
+    /// [`silu`] to the places that `f32` keeps.
+    silu_short(x) = silu_short_common, gated_far(x, x, 0.0);
+}
+
+/// [`silu_short`] up to [`NEAR`] on both sides.
+#[inline(always)]
+pub fn silu_short_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    (x / (V::of(1.0) + join(&split(-x))), x.abs().lt(V::of(NEAR)))
 }
 
 /// The argument of [`gelu_tanh`]'s logistic function, in two parts.

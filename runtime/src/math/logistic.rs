@@ -3,7 +3,7 @@
 //! A function `f_common` is good where its mask says so, which is nearly everywhere.
 
 use super::exp;
-use super::exp::exp_two;
+use super::exp::{exp_two, join, split};
 use super::fused::where_fused;
 use super::lanes::Lanes;
 use super::log_two::log_of_two;
@@ -30,8 +30,17 @@ where_fused! {
     /// Logistic function `1 / (1 + exp(-x))`, with full relative precision in both tails.
     // Far out what the divisor differs from 1 is lost in rounding.
     sigmoid(x) = sigmoid_common, if x > 0.0 { 1.0 } else { exp(x) };
+    /// [`sigmoid`] to the places that `f32` keeps.
+    sigmoid_short(x) = sigmoid_short_common, if x > 0.0 { 1.0 } else { exp(x) };
     /// `log(1 + exp(x))`, without overflow on the way.
     softplus(x) = softplus_common, if x > 0.0 { x } else { exp(x) };
+}
+
+/// [`sigmoid_short`] up to [`NEAR`] on both sides.
+#[inline(always)]
+pub fn sigmoid_short_common<V: Lanes>(x: V) -> (V, V::Mask) {
+    let one = V::of(1.0);
+    (one / (one + join(&split(-x))), x.abs().lt(V::of(NEAR)))
 }
 
 /// [`softplus`] up to [`NEAR`] on both sides: the larger of `x` and 0, and `log(1 + exp(-|x|))`.

@@ -5,14 +5,14 @@
 #[cfg(target_arch = "x86_64")]
 use super::{
     erf::{erf_common, erfc_common},
-    exp::{exp_common, exp2_common, expm1_common, tanh_common},
-    gated::{gelu_erf_common, gelu_tanh_common, normal_cdf_common, silu_common},
+    exp::{exp_common, exp2_common, expm1_common, tanh_common, tanh_short_common},
+    gated::{gelu_erf_common, gelu_tanh_common, normal_cdf_common, silu_common, silu_short_common},
     hyperbolic::{cosh_common, sinh_common},
     inverse::{acos_common, asin_common, atan_common},
     lgamma::lgamma_common,
     log::{log_common, log1p_common},
     log_two::{acosh_common, asinh_common, atanh_common, log2_common},
-    logistic::{sigmoid_common, softplus_common},
+    logistic::{sigmoid_common, sigmoid_short_common, softplus_common},
     root::{cbrt_common, rsqrt_common},
     tangent::tan_common,
     trig::{cos_common, sin_common},
@@ -69,20 +69,31 @@ macro_rules! one_by_one {
     }};
 }
 
+/// The function of lanes: that of `f32`, if it has one of its own.
+#[cfg(target_arch = "x86_64")]
+macro_rules! common {
+    ([$common:ident]) => {
+        $common
+    };
+    ([$common:ident $short:ident]) => {
+        $short
+    };
+}
+
 /// What both element types share: arrays of them to lanes and back.
 #[cfg(target_arch = "x86_64")]
 macro_rules! groups {
-    ($x:ident, $out:ident, $V:ident, $N:literal, $load:ident, $store:ident, $common:ident, $one:path) => {{
+    ($x:ident, $out:ident, $V:ident, $N:literal, $load:ident, $store:ident, $common:tt, $one:path) => {{
         let (groups, rest) = $x.as_chunks::<$N>();
         let (sinks, rest_out) = $out.as_chunks_mut::<$N>();
         for (group, sink) in groups.iter().zip(sinks) {
-            let (y, fine) = $common($V::$load(group, $N));
+            let (y, fine) = common!($common)($V::$load(group, $N));
             y.$store(sink, $N);
             one_by_one!($V::others(fine), group, sink, $one);
         }
         let n = rest.len().min(rest_out.len());
         if n > 0 {
-            let (y, fine) = $common($V::$load(rest, n));
+            let (y, fine) = common!($common)($V::$load(rest, n));
             y.$store(rest_out, n);
             one_by_one!($V::others(fine) & !(u32::MAX << n), rest, rest_out, $one);
         }
@@ -90,7 +101,7 @@ macro_rules! groups {
 }
 
 macro_rules! forms {
-    ($($name:ident $common:ident $narrow:ident;)*) => {
+    ($($name:ident $common:ident $narrow:ident $($short:ident)?;)*) => {
         static MANY: &[Many] = &[$(Many {
             name: stringify!($name),
             symbols: [concat!("ct_many_", stringify!($name), "_f64"), concat!("ct_many_", stringify!($name), "_f32")],
@@ -102,11 +113,11 @@ macro_rules! forms {
             #[cfg(target_arch = "x86_64")]
             use super::*;
 
-            forms!(@ f64 eight four $common super::super::$name load store);
-            forms!(@ f32 eight_f32 four_f32 $common super::super::$narrow load_f32 store_f32);
+            forms!(@ f64 eight four [$common] super::super::$name load store);
+            forms!(@ f32 eight_f32 four_f32 [$common $($short)?] super::super::$narrow load_f32 store_f32);
         })*
     };
-    (@ $T:ident $eight:ident $four:ident $common:ident $($one:ident)::+ $load:ident $store:ident) => {
+    (@ $T:ident $eight:ident $four:ident $common:tt $($one:ident)::+ $load:ident $store:ident) => {
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f")]
         fn $eight(x: &[$T], out: &mut [$T]) {
@@ -151,7 +162,7 @@ forms! {
     asin asin_common asin_f32;
     acos acos_common acos_f32;
     atan atan_common atan_f32;
-    tanh tanh_common tanh_f32;
+    tanh tanh_common tanh_f32 tanh_short_common;
     sinh sinh_common sinh_f32;
     cosh cosh_common cosh_f32;
     asinh asinh_common asinh_f32;
@@ -160,9 +171,9 @@ forms! {
     cbrt cbrt_common cbrt_f32;
     rsqrt rsqrt_common rsqrt_f32;
     lgamma lgamma_common lgamma_f32;
-    sigmoid sigmoid_common sigmoid_f32;
+    sigmoid sigmoid_common sigmoid_f32 sigmoid_short_common;
     softplus softplus_common softplus_f32;
-    silu silu_common silu_f32;
+    silu silu_common silu_f32 silu_short_common;
     gelu_tanh gelu_tanh_common gelu_tanh_f32;
     gelu_erf gelu_erf_common gelu_erf_f32;
     normal_cdf normal_cdf_common normal_cdf_f32;

@@ -39,15 +39,18 @@ mod wide;
 
 pub use basic::{maximum, minimum, sign};
 pub use erf::{erf, erfc};
+use exp::tanh_short;
 pub use exp::{exp, exp2, expm1, tanh};
 pub use fused::{fma, fma_f32, has_fma};
 pub use gamma::polygamma;
+use gated::silu_short;
 pub use gated::{GELU_CUBIC, GELU_LINEAR, NORMAL_DENSITY, gelu_erf, gelu_tanh, normal_cdf, silu};
 pub use hyperbolic::{cosh, sinh};
 pub use inverse::{acos, asin, atan, atan2};
 pub use lgamma::lgamma;
 pub use log::{log, log1p};
 pub use log_two::{acosh, asinh, atanh, log2};
+use logistic::sigmoid_short;
 pub use logistic::{sigmoid, softplus};
 pub use many::{Entry, Many, all_many, many};
 pub use narrow::*;
