@@ -150,6 +150,19 @@ fn joined() {
     });
 }
 
+/// Rows of a matrix: each, the first with each, sums of each, a column beside them.
+#[test]
+fn rows() {
+    check_all("rows of a matrix", |x, y| {
+        let n = x.shape().dims()[0];
+        let down = (2..8).rev().find(|by| n.is_multiple_of(*by)).unwrap_or(1);
+        let [a, b] = [x, y].map(|v| v.reshape([down, n / down]));
+        let first = (a - a.narrow(0, 0, 1)) * b + b.narrow(0, down - 1, down);
+        let beside = a * b.narrow(1, 0, 1) - b;
+        vec![first, beside, (a * b).sum_over(&[1], KeepDims::No), first.reduce_max_over(&[1], KeepDims::No)]
+    });
+}
+
 /// Of long arrays no more than a block is kept on the way.
 #[test]
 fn long() {
@@ -178,6 +191,14 @@ fn crowded() {
         let up = terms.iter().fold(x, |sum, &t| sum * t + t);
         terms.iter().rev().fold(up, |sum, &t| (sum - t) * t)
     });
+    // Cheap enough to stay in one loop, read from the first to the last and then the other way round.
+    let wait: Build = |x, y| {
+        let terms: Vec<Var<'_>> = (1..19).map(|i| x * (f64::from(i) * 0.25)).collect();
+        let up = terms.iter().fold(y, |product, &t| product * t);
+        terms.iter().rev().fold(up, |sum, &t| sum + t)
+    };
+    check("values that wait", wait);
+    check_all("their sum", |x, y| vec![wait(x, y).sum()]);
     check("neighbours", |x, y| {
         let last = x.shape().dims()[0] - 1;
         let step = x.narrow(0, 1, last + 1) - x.narrow(0, 0, last).square();
