@@ -97,6 +97,17 @@ fn elements_far_apart_and_backwards() {
     let row = |i: usize| total((0..9).map(|j| a.at(i).at(j) * x.at(j)));
     let rows: Vec<Var<'_>> = (0..8).map(|i| row(i).square()).collect();
     agrees(&g.finish(&[total(rows)]).expect("a graph"));
+    // All indices at once: along rows, columns and the diagonal.
+    fn element<'b>(v: Var<'b>, index: &[usize]) -> Var<'b> {
+        let stop: Vec<usize> = index.iter().map(|i| i + 1).collect();
+        v.slice(index, &stop, &vec![1; index.len()]).reshape(())
+    }
+    let g = Builder::new();
+    let (a, b) = (g.input("a", dtype::f64, [7, 7]), g.input("b", dtype::f64, [3, 4, 5]));
+    let turned = (0..49).map(|k| element(a, &[k / 7, k % 7]) * element(a, &[k % 7, k / 7]));
+    let diagonal = (0..7).map(|k| element(a, &[k, k]) - element(a, &[6 - k, k]));
+    let all = (0..60).map(|k| element(b, &[k / 20, k / 5 % 4, k % 5]).square() * 0.5);
+    agrees(&g.finish(&[total(turned), total(diagonal), total(all)]).expect("a graph"));
 }
 
 /// Sums, differences and products one after the other, also with other uses of what is on the way.
@@ -127,6 +138,21 @@ fn chains() {
             sums.iter().step_by(7).copied().reduce(|a, b| a * b).expect("sums"),
         ]
     }));
+}
+
+/// Two chains that begin with the same steps.
+#[test]
+fn chains_that_part() {
+    fn long<'b>(start: Var<'b>, x: &[Var<'b>], f: fn(Var<'b>, Var<'b>) -> Var<'b>) -> Var<'b> {
+        x.iter().fold(start, |sum, x| f(sum, *x))
+    }
+    fn parts<'b>(x: &[Var<'b>], f: fn(Var<'b>, Var<'b>) -> Var<'b>) -> Vec<Var<'b>> {
+        let both = long(x[0], &x[1..150], f);
+        vec![long(both, &x[150..310], f), long(both, &x[310..470], f), both]
+    }
+    agrees(&graph(dtype::f64, 470, |_, x| parts(x, |a, b| a + b)));
+    agrees(&graph(dtype::f64, 470, |_, x| parts(x, |a, b| a - b)));
+    agrees(&graph(dtype::f64, 470, |_, x| parts(x, |a, b| a * b)));
 }
 
 /// What each step adds comes of steps before: nothing may be put in front of what it needs.
@@ -219,6 +245,37 @@ fn graph_of_sums(n: usize) -> Graph {
         let product = x[1..].iter().fold(x[0], |product, x| product * *x);
         vec![x[1..].iter().fold(sum * product, |difference, x| difference - *x)]
     })
+}
+
+/// The sign of a zero that sums, differences and products come to.
+#[test]
+fn zeros_keep_their_sign() {
+    let n = 150;
+    for f in [|a, b| a + b, |a, b| a - b, |a, b| a * b] as [for<'b> fn(Var<'b>, Var<'b>) -> Var<'b>; 3] {
+        // All partial results.
+        let graph = graph(dtype::f64, n, |_, x| {
+            let mut all = vec![x[0]];
+            x[1..].iter().for_each(|x| all.push(f(all[all.len() - 1], *x)));
+            vec![all[0].stack(&all[1..], 0)]
+        });
+        let results = [0, 2, 16].map(|roll| {
+            let options = Options::default().forms(Forms::FORWARD).roll(roll);
+            let program = Program::compile(&graph, &options).expect("a program");
+            let mut all = Vec::new();
+            for zero in [0.0, -0.0] {
+                for period in 2..6 {
+                    let x: Vec<f64> = (0..n).map(|i| if i % period == 0 { -zero } else { zero }).collect();
+                    let mut out = vec![7.0_f64; n];
+                    let call =
+                        program.forward(&mut program.workspace(), &[(&x).into()], &mut [(&mut out).into()]);
+                    call.expect("a call");
+                    all.extend(out.iter().map(|x| x.to_bits()));
+                }
+            }
+            all
+        });
+        assert!(results.iter().all(|r| *r == results[0]));
+    }
 }
 
 /// A call allocates nothing to begin with; it must still write every output.
