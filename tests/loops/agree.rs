@@ -1,7 +1,7 @@
 //! Values and derivatives against the same steps written out, and across tape and levels.
 
-use crate::{bits, both, cell, close};
-use cotangent::ops::make;
+use crate::{bits, both, cell, close, written_out};
+use cotangent::ops::{Body, make};
 use cotangent::{Builder, Graph, Var, dtype};
 
 fn agree([looped, flat]: &[Graph; 2], seed: u64) {
@@ -69,6 +69,77 @@ fn loops_in_loops() {
         (inner, vec![mapped[0].sum(), all[0]])
     });
     agree(&graphs, 5);
+}
+
+/// Values from further out than the loop around stand beside those of that loop.
+#[test]
+fn what_inner_loops_take_from_outside() {
+    let f = dtype::f64;
+    let types: [(_, &[usize]); 5] = [(f, &[2]), (f, &[3, 2]), (f, &[2]), (f, &[2]), (f, &[2])];
+    let graphs = both(3, &types, 1, 1, false, |b, h, x, fixed| {
+        let (own, other) = (h[0] * fixed[0], x[0] - fixed[1]);
+        let (inner, _) = b.scan(2, &[fixed[2]], &[], |b, c, _| {
+            // All of it is computed in the loop that is innermost.
+            let next = ((((c[0] * h[0] + own) * fixed[0] - x[0]) * fixed[1] + other) * fixed[2]).sin();
+            let (last, _) = b.scan(2, &[next], &[], |_, d, _| {
+                let far = ((d[0] * c[0] + own) * h[0] - fixed[1]) * next + fixed[2];
+                (vec![((far - x[0]) * other + fixed[0]).sin()], vec![])
+            });
+            (last, vec![])
+        });
+        (inner, vec![])
+    });
+    agree(&graphs, 13);
+}
+
+/// One value as several operands of a loop, and read behind it.
+#[test]
+fn an_operand_that_a_loop_has_twice() {
+    fn step<'b>(c: Var<'b>, a: Var<'b>, b: Var<'b>) -> Var<'b> {
+        (c * a + b.square()).tanh()
+    }
+    for carried in [false, true] {
+        let graphs = [true, false].map(|looped| {
+            let g = Builder::new();
+            let (x, w) = (g.input("x", dtype::f64, [2]), g.input("w", dtype::f64, [2]));
+            let init = if carried { w } else { x };
+            let last = match looped {
+                true => {
+                    let body = Builder::new();
+                    let [c, a, b] = ["c", "a", "b"].map(|name| body.input(name, dtype::f64, [2]));
+                    let body = Body::new(body.finish(&[step(c, a, b)]).unwrap()).unwrap();
+                    g.apply(make::scan(body, 3, [1, 0], false), &[init, w, w])
+                }
+                false => (0..3).fold(init, |c, _| step(c, w, w)),
+            };
+            g.finish(&[last, w.square(), x * w]).unwrap()
+        });
+        agree(&graphs, 16);
+    }
+}
+
+/// Carries that begin as constants move with what they are given, however many of them stand between.
+#[test]
+fn carries_that_move_by_each_other() {
+    for backwards in [false, true] {
+        let graphs = [true, false].map(|looped| {
+            let g = Builder::new();
+            let (x, w) = (g.input("x", dtype::f64, [6, 2]), g.input("w", dtype::f64, [2]));
+            let init: Vec<Var<'_>> = (0..4).map(|i| g.constant([f64::from(i) * 0.5, 1.0])).collect();
+            fn step<'b>(w: Var<'b>, c: &[Var<'b>], x: Var<'b>) -> (Vec<Var<'b>>, Vec<Var<'b>>) {
+                (vec![c[0] * 0.5 + c[1].sin(), c[1] * c[2], c[2] - c[3] * 0.25, c[3] * w + x], vec![c[0]])
+            }
+            let (last, stacks) = match (looped, backwards) {
+                (true, false) => g.scan(6, &init, &[x], |_, c, x| step(w, c, x[0])),
+                (true, true) => g.scan_backwards(6, &init, &[x], |_, c, x| step(w, c, x[0])),
+                (false, _) => written_out(&g, 6, &init, &[x], backwards, &|_, c, x| step(w, c, x[0])),
+            };
+            g.finish(&[last[0], stacks[0]]).unwrap()
+        });
+        agree(&graphs, 14);
+        let [a, b] = graphs.map(|g| bits(&cotangent::vjp(&g, &[0, 1]).unwrap().into_graph(), 15));
+        close(&a.gradients, &b.gradients, "second order");
+    }
 }
 
 fn loss(graph: &Graph) -> Graph {

@@ -1,6 +1,6 @@
 //! Branches and loops that end when a value says so.
 
-use crate::support::levels;
+use crate::support::{Column, args, args_mut, levels};
 use crate::{bits, close};
 use cotangent::ops::make;
 use cotangent::{Arg, ArgMut, Builder, CustomOp, Forms, Graph, Program, ValueType, Var, dtype};
@@ -32,7 +32,7 @@ fn the_branch_taken_is_differentiated() {
     for seed in 0..6 {
         let looped = branch(None);
         let s = match &crate::Case::random(&looped, seed).inputs[0] {
-            crate::support::Column::F64(v) => v[0],
+            Column::F64(v) => v[0],
             other => panic!("{other:?}"),
         };
         let flat = branch(Some(s < 0.0));
@@ -153,11 +153,28 @@ fn steps_that_are_not_taken_are_not_run() {
     }
 }
 
-/// Guards of both kinds, both ways, against steps whose results are chosen.
+/// Where the guard of a step stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Guard {
+    Carry,
+    FirstSlice,
+    LastSlice,
+}
+
+impl Guard {
+    const ALL: [Guard; 3] = [Guard::Carry, Guard::FirstSlice, Guard::LastSlice];
+
+    /// The input of the body that it is.
+    fn input(self) -> usize {
+        if self == Guard::LastSlice { 2 } else { 1 }
+    }
+}
+
+/// Guards of all kinds, both ways, against steps whose results are chosen.
 #[test]
 fn guarded_steps_are_chosen_steps() {
-    for (by_carry, backwards) in [(true, false), (true, true), (false, false), (false, true)] {
-        let graphs = [true, false].map(|guarded| guarded_loop(guarded, by_carry, backwards));
+    for (guard, backwards) in Guard::ALL.into_iter().flat_map(|guard| [(guard, false), (guard, true)]) {
+        let graphs = [true, false].map(|guarded| guarded_loop(guarded, guard, backwards));
         for seed in 0..4 {
             let [a, b] = [&graphs[0], &graphs[1]].map(|graph| bits(graph, seed));
             close(&a.outputs, &b.outputs, "outputs");
@@ -174,42 +191,122 @@ fn guarded_steps_are_chosen_steps() {
 type Scanned<'b> = (Vec<Var<'b>>, Vec<Var<'b>>);
 
 /// Six steps with a boolean among carries or slices: it guards the steps, or chooses what they give.
-fn guarded_loop(guarded: bool, by_carry: bool, backwards: bool) -> Graph {
+fn guarded_loop(guarded: bool, guard: Guard, backwards: bool) -> Graph {
     let g = Builder::new();
     let (h, x) = (g.input("h", dtype::f64, [3]), g.input("x", dtype::f64, [6, 3]));
     let w = g.input("w", dtype::f64, [3]);
     let on = g.scalar(-0.9).lt(x.narrow(1, 0, 1).reshape([6]));
-    let (init, xs) = match by_carry {
-        true => (vec![h, g.constant_of((), [true])], vec![x, on]),
-        false => (vec![h], vec![x, on]),
+    let init = match guard {
+        Guard::Carry => vec![h, g.constant_of((), [true])],
+        _ => vec![h],
     };
-    fn step<'b>(guarded: bool, by_carry: bool, w: Var<'b>, c: &[Var<'b>], x: &[Var<'b>]) -> Scanned<'b> {
-        let on = if by_carry { c[1] } else { x[1] };
+    let xs = if guard == Guard::FirstSlice { [on, x] } else { [x, on] };
+    fn step<'b>(guarded: bool, guard: Guard, w: Var<'b>, c: &[Var<'b>], x: &[Var<'b>]) -> Scanned<'b> {
+        let (x, next) = if guard == Guard::FirstSlice { (x[1], x[0]) } else { (x[0], x[1]) };
+        let on = if guard == Guard::Carry { c[1] } else { next };
         let chosen = |a: Var<'b>, b: Var<'b>| if guarded { a } else { on.select(a, b) };
-        let mut carries = vec![chosen((c[0] * w + x[0]).tanh(), c[0])];
-        if by_carry {
-            carries.push(on.builder().apply(make::and(), &[on, x[1]]));
+        let mut carries = vec![chosen((c[0] * w + x).tanh(), c[0])];
+        if guard == Guard::Carry {
+            carries.push(on.builder().apply(make::and(), &[on, next]));
         }
-        (carries, vec![chosen(c[0] * x[0], c[0] * 0.0)])
+        (carries, vec![chosen(c[0] * x, c[0] * 0.0)])
     }
-    let step = |_: &_, c: &[_], x: &[_]| step(guarded, by_carry, w, c, x);
+    let step = |_: &_, c: &[_], x: &[_]| step(guarded, guard, w, c, x);
     let (last, stacks) = match backwards {
         false => g.scan(6, &init, &xs, step),
         true => g.scan_backwards(6, &init, &xs, step),
     };
     let graph = g.finish(&[last[0], stacks[0]]).unwrap();
-    let guard = if by_carry { 1 } else { 2 };
     let text = graph.to_string();
     assert!(text.contains("guard=-1"), "{text}");
     match guarded {
-        true => Graph::parse(&text.replace("guard=-1", &format!("guard={guard}"))).unwrap(),
+        true => Graph::parse(&text.replace("guard=-1", &format!("guard={}", guard.input()))).unwrap(),
         false => graph,
+    }
+}
+
+/// What a step that is not run would stack is zeros, whatever stood in the memory of the result.
+#[test]
+fn stacks_of_steps_that_are_not_run_are_written() {
+    for guard in Guard::ALL {
+        let graph = guarded_loop(true, guard, false);
+        let case = crate::Case::random(&graph, 2);
+        for options in levels() {
+            let program = Program::compile(&graph, &options.forms(Forms::FORWARD)).unwrap();
+            let mut ws = program.workspace();
+            let [zeros, others] = [0.0, 7.0].map(|with| {
+                let mut outputs = [3, 18].map(|n| Column::F64(vec![with; n]));
+                program.forward(&mut ws, &args(&case.inputs), &mut args_mut(&mut outputs)).unwrap();
+                outputs.map(|column| column.bits())
+            });
+            assert_eq!(zeros, others, "{guard:?}");
+        }
+    }
+}
+
+/// Carries of every type, and of lengths that are no whole words.
+#[test]
+fn a_while_loop_of_any_carries() {
+    for taken in 0..5 {
+        let build = |written_out: bool| {
+            let g = Builder::new();
+            let (x, b) = (g.input("x", dtype::f32, [3]), g.input("b", dtype::bool, [5]));
+            let (y, i) = (g.input("y", dtype::f32, ()), g.input("i", dtype::i64, ()));
+            let init = [x, b, y, g.constant_of((), [0.0]), i, g.constant_of((), [7i64])];
+            fn step<'b>(c: &[Var<'b>]) -> Vec<Var<'b>> {
+                let not = c[0].builder().apply(make::not(), &[c[1]]);
+                vec![c[0] * c[2] + 1.0, not, c[2] * -0.5, c[3] + 1.0, c[5], c[4]]
+            }
+            let last = match written_out {
+                true => (0..taken).fold(init.to_vec(), |c, _| step(&c)),
+                false => {
+                    let end = f64::from(taken);
+                    g.while_loop(4, &init, |b, c| c[3].lt(b.scalar(end)), |_, c| step(c))
+                }
+            };
+            g.finish(&last).unwrap()
+        };
+        for seed in 0..2 {
+            let [a, b] = [bits(&build(false), seed), bits(&build(true), seed)];
+            assert_eq!(a.outputs, b.outputs, "{taken} steps");
+        }
+    }
+}
+
+/// Each branch has what it took from around it, and a value that it gives twice counts twice.
+#[test]
+fn branches_that_take_and_give_several_values() {
+    for taken in [true, false] {
+        let build = |written_out: bool| {
+            let g = Builder::new();
+            let [a, b, c, x] = ["a", "b", "c", "x"].map(|name| g.input(name, dtype::f64, [2]));
+            let on = (a * 0.0).sum().lt(g.scalar(if taken { 1.0 } else { -1.0 }));
+            fn then<'b>([a, b, _]: [Var<'b>; 3], x: Var<'b>) -> Vec<Var<'b>> {
+                let y = x * a - b;
+                vec![y, y, x]
+            }
+            fn otherwise<'b>([_, b, c]: [Var<'b>; 3], x: Var<'b>) -> Vec<Var<'b>> {
+                let y = x.sin() * c;
+                vec![y, b * c, y]
+            }
+            let all = [a, b, c];
+            let out = match (written_out, taken) {
+                (false, _) => g.cond(on, &[x], |_, x| then(all, x[0]), |_, x| otherwise(all, x[0])),
+                (true, true) => then(all, x),
+                (true, false) => otherwise(all, x),
+            };
+            g.finish(&out).unwrap()
+        };
+        let [a, b] = [bits(&build(false), 5), bits(&build(true), 5)];
+        close(&a.outputs, &b.outputs, "outputs");
+        close(&a.gradients, &b.gradients, "gradients");
+        close(&a.tangents, &b.tangents, "tangents");
     }
 }
 
 #[test]
 fn a_guard_is_one_boolean_that_moves() {
-    let text = guarded_loop(false, true, false).to_string();
+    let text = guarded_loop(false, Guard::Carry, false).to_string();
     for guard in [0, 2, 4, 100] {
         let error = Graph::parse(&text.replace("guard=-1", &format!("guard={guard}"))).unwrap_err();
         assert!(error.to_string().contains(&format!("its guard, input {guard} of its body")), "{error}");
