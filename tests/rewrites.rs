@@ -186,3 +186,26 @@ fn dots_of_rows_of_a_constant_matrix_keep_every_bit() {
         }
     }
 }
+
+#[test]
+fn products_of_a_row_and_a_small_matrix_keep_every_bit() {
+    let mut rng = Rng(13);
+    for dtype in [DType::F64, DType::F32] {
+        for k in 1..=18 {
+            for n in [7, 8, 16, 37, 100] {
+                let g = Builder::new();
+                let (x, matrix) = (g.input("x", dtype, [k]), g.input("matrix", dtype, [k, n]));
+                let product = x.matmul(matrix);
+                let graph = g.finish(&[product, (product + 1.0).relu(), product.square().sum()]).unwrap();
+                let mut values = |n: usize| -> Vec<f64> { (0..n).map(|_| number(&mut rng)).collect() };
+                let columns = [column(dtype, &values(k)), column(dtype, &values(k * n))];
+                for unroll in [1 << 30, 0] {
+                    let options = Options::default().unroll(unroll);
+                    for [code, tape] in outputs(&graph, &columns, &options) {
+                        assert_eq!(code, tape, "{dtype} {k} x {n} with {options:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -315,6 +315,10 @@ pub fn prim(e: &mut Expander, prim: Prim, op: &Op, operands: &[ValueId], ty: Typ
             &[matrix, vector] if e.core.literal(vector).is_none() => columns::dots(e, matrix, vector),
             _ => fold_all(e, op, operands, ty),
         },
+        (Prim::Matmul, _) => match operands {
+            &[row, matrix] if e.core.literal(matrix).is_none() => columns::row_times(e, row, matrix),
+            _ => fold_all(e, op, operands, ty),
+        },
         (Prim::Concat, _) if operands.len() == 1 => Some(x),
         (Prim::Pad, _) if e.core.type_id(x) == ty => Some(x),
         (Prim::IndexSelect | Prim::Gather | Prim::IndexAdd | Prim::ScatterAdd | Prim::Const, _) => None,
