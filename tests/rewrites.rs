@@ -170,7 +170,7 @@ fn dots_of_rows_of_a_constant_matrix_keep_every_bit() {
                 let matrix = match dtype {
                     _ if rows == 17 => g.full(dtype, [rows, k], 0.1),
                     DType::F32 => {
-                        g.constant_of([rows, k], &numbers.iter().map(|&x| x as f32).collect::<Vec<_>>())
+                        g.constant_of([rows, k], numbers.iter().map(|&x| x as f32).collect::<Vec<_>>())
                     }
                     _ => g.constant_of([rows, k], &numbers),
                 };
