@@ -209,3 +209,28 @@ fn products_of_a_row_and_a_small_matrix_keep_every_bit() {
         }
     }
 }
+
+/// Parts of parts of an input, in other shapes: what is in memory already, and what has gaps.
+#[test]
+fn parts_of_inputs_are_where_they_are_looked_for() {
+    for dtype in [DType::F64, DType::F32] {
+        let g = Builder::new();
+        let x = g.input("x", dtype, [240]);
+        let inner = x.narrow(0, 10, 210).narrow(0, 7, 187);
+        let rows = inner.reshape([12, 15]).narrow(0, 2, 11);
+        let outputs = [
+            inner.narrow(0, 3, 103).reshape([5, 20]).matmul(x.narrow(0, 0, 20)),
+            rows.reshape([15, 9]).matmul(rows),
+            rows.narrow(1, 1, 13).reshape([12, 9]).matmul(rows.narrow(0, 4, 5).reshape([3, 5]).sum() * rows),
+            rows.slice(&[0, 0], &[9, 15], &[2, 1]).reshape([15, 5]).matmul(rows.narrow(0, 1, 6)),
+        ];
+        let graph = g.finish(&outputs).unwrap();
+        let values: Vec<f64> = (0..240).map(|i| f64::from(i) * 0.37 - 40.0).collect();
+        for unroll in [1 << 30, 0] {
+            let options = Options::default().unroll(unroll);
+            for [code, tape] in self::outputs(&graph, &[column(dtype, &values)], &options) {
+                assert_eq!(code, tape, "{dtype}, unroll {unroll}");
+            }
+        }
+    }
+}

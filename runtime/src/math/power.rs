@@ -16,13 +16,16 @@ fn exponent<V: Lanes>(bits: V::Bits, moved: f64, y: V) -> (V, V) {
     (p, p_rest + low * y)
 }
 
+/// From this size on an exponent has no product in two parts.
+const LARGE: f64 = 1e300;
+
 /// [`pow`] of positive normal numbers, where the result is normal.
 #[inline(always)]
 fn pow_common<V: Lanes>(x: V, y: V) -> (V, V::Mask) {
     let (high, low) = exponent(x.bits(), 0.0, y);
     let (power, near) = exp_of_two_common(high, low);
     let fine = V::both(V::of(f64::MIN_POSITIVE).le(x), x.lt(V::of(f64::INFINITY)));
-    (power, V::both(fine, near))
+    (power, V::both(V::both(fine, y.abs().lt(V::of(LARGE))), near))
 }
 
 where_fused! {
@@ -52,7 +55,9 @@ fn pow_special(x: f64, y: f64) -> f64 {
     }
     // Numbers from 2^53 on are even.
     let odd = whole && round_even(0.5 * y) != 0.5 * y;
-    let power = if size == 0.0 || size == f64::INFINITY {
+    let power = if size == 1.0 {
+        1.0
+    } else if size == 0.0 || size == f64::INFINITY {
         if (size == 0.0) == (y < 0.0) { f64::INFINITY } else { 0.0 }
     } else {
         let (bits, moved) = if size < f64::MIN_POSITIVE {
