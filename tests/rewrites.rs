@@ -234,3 +234,19 @@ fn parts_of_inputs_are_where_they_are_looked_for() {
         }
     }
 }
+
+/// What is asked of the terms of a sum is asked once of each: sixty doublings have 2^60 of them.
+#[test]
+fn long_chains_of_sums_and_views_end() {
+    let g = Builder::new();
+    let x = g.input("x", DType::F64, [32]);
+    let doubled = (0..60).fold(x, |y, _| y + y);
+    let padded = doubled.pad(&[(0, 32)], 0.0) + x.pad(&[(32, 0)], 0.0);
+    let part = (0..50_000).fold(x, |y, _| y.narrow(0, 0, 32).reshape([2, 16]).narrow(0, 0, 2).reshape([32]));
+    let shorter = (0..30).fold(part, |y, i| y.narrow(0, 1, 32 - i));
+    let graph = g.finish(&[padded, shorter.reshape([1, 2]).matmul(x.reshape([2, 16]))]).unwrap();
+    let values: Vec<f64> = (0..32).map(|i| f64::from(i) * 0.5 - 3.0).collect();
+    for [code, tape] in outputs(&graph, &[column(DType::F64, &values)], &Options::default().unroll(0)) {
+        assert_eq!(code, tape);
+    }
+}

@@ -75,11 +75,21 @@ impl From<LowerError> for Stop {
 struct Body {
     dims: SmallVec<[usize; 4]>,
     lanes: Vec<Lane>,
+    /// By lane, whether it is never -0.
+    never_minus_zero: Vec<bool>,
     memo: FxHashMap<(ValueId, Coords), u32>,
 }
 
 impl Body {
     fn push(&mut self, dtype: DType, op: LaneOp) -> u32 {
+        let never = match &op {
+            LaneOp::Const(bits) => !is_minus_zero(dtype, *bits),
+            LaneOp::Map(f, args) => {
+                never_minus_zero(*f, args.iter().map(|&lane| self.never_minus_zero[lane as usize]))
+            }
+            _ => false,
+        };
+        self.never_minus_zero.push(never);
         self.lanes.push(Lane { dtype, op });
         self.lanes.len() as u32 - 1
     }
@@ -89,19 +99,7 @@ impl Body {
         let (MapFn::Add, &[a, b]) = (f, args) else { return None };
         let is_zero = |lane: u32| matches!(self.lanes[lane as usize].op, LaneOp::Const(0));
         let other = if is_zero(b) { a } else { is_zero(a).then_some(b)? };
-        (dtype.is_float() && self.is_never_minus_zero(other)).then_some(other)
-    }
-
-    /// As far as a chain of sums tells: its depth is bounded as that of the body is.
-    fn is_never_minus_zero(&self, lane: u32) -> bool {
-        let Lane { dtype, op } = &self.lanes[lane as usize];
-        match op {
-            LaneOp::Const(bits) => !is_minus_zero(*dtype, *bits),
-            LaneOp::Map(f, args) => {
-                never_minus_zero(*f, args.iter().map(|&lane| self.is_never_minus_zero(lane)))
-            }
-            _ => false,
-        }
+        (dtype.is_float() && self.never_minus_zero[other as usize]).then_some(other)
     }
 }
 
@@ -211,8 +209,12 @@ impl Scheduler<'_> {
                 c
             })
             .collect();
-        let mut body =
-            Body { dims: SmallVec::from_slice(dims), lanes: Vec::new(), memo: FxHashMap::default() };
+        let mut body = Body {
+            dims: SmallVec::from_slice(dims),
+            lanes: Vec::new(),
+            never_minus_zero: Vec::new(),
+            memo: FxHashMap::default(),
+        };
         let may_cut = boxes < MAX_BOXES;
         let value = self.expression(&mut body, id, coords, may_cut, Some(id))?;
         Ok((body.lanes, value))
@@ -276,8 +278,12 @@ impl Scheduler<'_> {
         for (dim, &axis) in order.iter().enumerate() {
             coords[axis] = unit(dim);
         }
-        let mut body =
-            Body { dims: SmallVec::from_slice(dims), lanes: Vec::new(), memo: FxHashMap::default() };
+        let mut body = Body {
+            dims: SmallVec::from_slice(dims),
+            lanes: Vec::new(),
+            never_minus_zero: Vec::new(),
+            memo: FxHashMap::default(),
+        };
         let value = self.expression(&mut body, node.operands[0], coords, false, None)?;
         let factor = match kind {
             Reduction::Dot => {

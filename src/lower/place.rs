@@ -66,36 +66,42 @@ impl Scheduler<'_> {
         Ok(buf)
     }
 
-    /// Where a slice stands that is a part of an input without gaps.
+    /// Where a slice stands that is a part of an input without gaps, or a part of such a part.
     fn part(&mut self, id: ValueId) -> Result<Option<Place>, LowerError> {
-        let node = self.core.node(id);
-        let source = self.core.node(node.operands[0]).shape();
-        let (first, step) = (node.attrs.sizes(0), node.attrs.sizes(2));
-        let (whole, dims) = (source.dims(), node.shape().dims());
-        // Behind the first axis that is longer than 1 all is there.
-        let mut long = (0..dims.len()).skip_while(|&a| dims[a] == 1);
-        let cut = long.next();
-        let gaps = long.any(|a| dims[a] != whole[a]) || cut.is_some_and(|a| step[a] != 1);
-        let from: usize = first.iter().zip(source.strides()).map(|(&first, stride)| first * stride).sum();
-        let mut base = node.operands[0];
-        while let Kind::Prim(Prim::Reshape) = self.core.kind(base) {
-            base = self.core.operands(base)[0];
-        }
-        if gaps || node.ty.numel() == 0 {
-            return Ok(None);
-        }
-        let place = match self.core.kind(base) {
-            Kind::Input(_) => {
-                let buf = self.materialise(base)?;
-                Some(self.plan.buffer(buf).place.clone())
+        let (mut at, mut from) = (id, 0);
+        loop {
+            let node = self.core.node(at);
+            let operand = node.operands.first().copied();
+            match (node.kind, operand) {
+                (Kind::Prim(Prim::Reshape), Some(operand)) => at = operand,
+                (Kind::Prim(Prim::Slice), Some(operand)) if self.memory[at.index()].is_none() => {
+                    let source = self.core.node(operand).shape();
+                    let (first, step) = (node.attrs.sizes(0), node.attrs.sizes(2));
+                    let (whole, dims) = (source.dims(), node.shape().dims());
+                    // Behind the first axis that is longer than 1 all is there.
+                    let mut long = (0..dims.len()).skip_while(|&a| dims[a] == 1);
+                    let cut = long.next();
+                    let gaps = long.any(|a| dims[a] != whole[a]) || cut.is_some_and(|a| step[a] != 1);
+                    if gaps || node.ty.numel() == 0 {
+                        return Ok(None);
+                    }
+                    from += first
+                        .iter()
+                        .zip(source.strides())
+                        .map(|(&first, stride)| first * stride)
+                        .sum::<usize>();
+                    at = operand;
+                }
+                (Kind::Input(_) | Kind::Prim(Prim::Slice), _) => {
+                    let buf = self.materialise(at)?;
+                    return Ok(match self.plan.buffer(buf).place {
+                        Place::Input(k) => Some(Place::Part(k, from)),
+                        Place::Part(k, before) => Some(Place::Part(k, before + from)),
+                        _ => None,
+                    });
+                }
+                _ => return Ok(None),
             }
-            Kind::Prim(Prim::Slice) => self.part(base)?,
-            _ => None,
-        };
-        Ok(match place {
-            Some(Place::Input(k)) => Some(Place::Part(k, from)),
-            Some(Place::Part(k, before)) => Some(Place::Part(k, before + from)),
-            _ => None,
-        })
+        }
     }
 }
